@@ -1,0 +1,68 @@
+"""Folders of arrays: memory-mapped to read, all or nothing to write."""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+
+MANIFEST = "manifest.json"
+
+
+def write_arrays(folder, arrays, meta=None):
+    """Writes `arrays` as one `.npy` file each, and `meta` as JSON.
+
+    The files are written to a temporary folder beside `folder`, which then
+    takes its name: a reader sees the whole folder or none.
+
+    Args:
+        folder: Path of the folder; replaced if it exists.
+        arrays: `{name: array}`; names may hold `/`.
+        meta: JSON-serialisable dictionary.
+    """
+    folder = pathlib.Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(
+        tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
+    )
+    try:
+        names = {}
+        for number, (name, array) in enumerate(arrays.items()):
+            names[name] = f"{number}.npy"
+            np.save(temporary / names[name], array, allow_pickle=False)
+        manifest = {"arrays": names, "meta": meta or {}}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        replace_folder(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_arrays(folder):
+    """Reads what `write_arrays` wrote.
+
+    Returns:
+        `(arrays, meta)`; the arrays are read-only memory maps.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+    """
+    folder = pathlib.Path(folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    arrays = {
+        name: np.load(folder / file, mmap_mode="r", allow_pickle=False)
+        for name, file in manifest["arrays"].items()
+    }
+    return arrays, manifest["meta"]
+
+
+def replace_folder(source, target):
+    """Renames `source` to `target`; what stood there is removed afterwards."""
+    old = None
+    if target.exists():
+        old = tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)
+        os.rename(target, pathlib.Path(old) / "old")
+    os.rename(source, target)
+    if old:
+        shutil.rmtree(old, ignore_errors=True)
