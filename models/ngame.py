@@ -1,0 +1,172 @@
+"""NGAME: negative-mining-aware mini-batches, encoder alone (module M1).
+
+One encoder maps queries and labels to the unit sphere. Each batch is made of
+whole clusters of similar queries, so that the labels of one query are hard
+negatives of the others, and costs no more than a random batch:
+
+1. every few epochs, cluster the bank of query vectors (balanced 2-means);
+2. fill each batch with random whole clusters;
+3. the candidates of a batch are one positive of each of its queries;
+4. every candidate that is not known to be right is a negative.
+
+Reference: [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452)
+"""
+
+import dataclasses
+import typing
+
+import keras
+import numpy as np
+
+import tfxc
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Trains NGAME's encoder, queries and labels sharing one bag encoder."""
+
+    epochs: int = 10
+    """Passes over the training queries."""
+    batch_size: int = 1024
+    """Queries of a batch; also how many candidates each one sees."""
+    learning_rate: float = 0.1
+    """Rate of the token table (row-wise Adagrad); falls linearly to zero."""
+    dense_learning_rate: float = 1e-3
+    """Rate of the residual block (Adam); falls linearly to zero."""
+    initial_accumulator: float = 1.0
+    """Where Adagrad's sums start: larger holds back what is rarely seen."""
+    loss: typing.Literal["decoupled_softmax", "ngame_triplet"] = (
+        "decoupled_softmax"
+    )
+    """"decoupled_softmax" or "ngame_triplet", as published."""
+    temperature: float = 0.05
+    """Divides the scores in a softmax; smaller looks at harder negatives."""
+    margin: float = 0.3
+    """Of the triplet loss: by how much a positive should be ahead."""
+    every_positive: bool = True
+    """Train on all known positives in the batch; NGAME ignores all but one."""
+    dim: int = 128
+    """Dimension of the vectors."""
+    hidden: int = 256
+    """Width of the residual block after the sum of token vectors."""
+    length: int = 32
+    """Tokens of a query (words, then word pairs, then parts of words)."""
+    label_length: int = 16
+    """Tokens of a label."""
+    ngrams: tuple[int, ...] = (4, 5)
+    """Lengths of the character n-grams that stand for unknown words."""
+    min_count: int = 2
+    """Tokens that are rarer in the training data are unknown."""
+    max_tokens: int = 1_000_000
+    """Most tokens to know; each is a row of the table."""
+    cluster_start: int = 2
+    """First epoch with clustered batches; before, vectors mean little."""
+    cluster_size: int = 4
+    """Rows per cluster at first."""
+    cluster_growth: int = 2
+    """Epochs after which the clusters double in size."""
+    max_cluster_size: int = 64
+    """Rows per cluster at most."""
+    refresh_interval: int = 2
+    """Epochs between two clusterings."""
+    validation_rows: int = 1000
+    """Training queries held out to watch; at most a tenth of them."""
+    seed: int = 0
+    """Of initial values, order, clusters and drawn positives."""
+
+    @classmethod
+    def cooking(cls):
+        """12,404 question titles, 736 tags."""
+        return cls(epochs=20)
+
+
+def fit(recipe, prepared, run, console, jit_compile=True):
+    """Trains on `prepared` data in the folder of `run`; returns the model."""
+    train = prepared.dataset.train
+    rows, held_out = split_rows(train.relevant, recipe)
+    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    encoder = tfxc.encoders.BagEncoder(
+        num_tokens=len(prepared.tokenizer) ,
+        dim=recipe.dim,
+        hidden=recipe.hidden,
+        seed=recipe.seed,
+    )
+    model = tfxc.encoders.DualEncoder(
+        encoder,
+        tfxc.training.RowAdagrad(
+            encoder.num_tokens,
+            linear_decay(recipe.learning_rate, steps),
+            recipe.initial_accumulator,
+        ),
+        recipe.batch_size,
+    )
+    model.compile(
+        keras.optimizers.Adam(linear_decay(recipe.dense_learning_rate, steps)),
+        loss=make_loss(recipe),
+        jit_compile=jit_compile,
+    )
+
+    def label_vectors():
+        return tfxc.encoders.encode(encoder, prepared.labels)
+
+    def validate():
+        return tfxc.metrics.validate(
+            tfxc.encoders.encode(encoder, prepared.train.subset(held_out)),
+            label_vectors(),
+            train.relevant.take(held_out),
+        )
+
+    mining = tfxc.training.NegativeMining(
+        run.folder / "checkpoints",
+        rows,
+        recipe.dim,
+        recipe.batch_size,
+        curriculum(recipe),
+        recipe.seed,
+        train.relevant,
+        label_vectors,
+    )
+    batches = tfxc.data.training_batches(
+        mining.current,
+        prepared.train,
+        prepared.labels,
+        train.relevant,
+        recipe.batch_size,
+        recipe.seed,
+        recipe.every_positive,
+    )
+    tfxc.training.fit(
+        model, batches, mining, run, recipe.epochs, validate, console
+    )
+    return model
+
+
+def split_rows(relevant, recipe):
+    """Rows to train on and rows to watch; rows without labels in neither."""
+    rows = np.flatnonzero(relevant.row_counts())
+    order = tfxc.batching.epoch_order(len(rows), recipe.seed, epoch=0)
+    count = min(recipe.validation_rows, len(rows) // 10)
+    return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])
+
+
+def curriculum(recipe):
+    """Random batches first, then clusters that grow."""
+    return tfxc.batching.Curriculum(
+        start_epoch=recipe.cluster_start,
+        initial_size=recipe.cluster_size,
+        maximum_size=recipe.max_cluster_size,
+        growth_interval=recipe.cluster_growth,
+        refresh_interval=recipe.refresh_interval,
+    )
+
+
+def make_loss(recipe):
+    """The loss that the recipe names."""
+    if recipe.loss == "ngame_triplet":
+        return tfxc.losses.NGAMETriplet(margin=recipe.margin)
+    return tfxc.losses.DecoupledSoftmax(temperature=recipe.temperature)
+
+
+def linear_decay(rate, steps):
+    """From `rate` to zero in `steps` steps."""
+    return keras.optimizers.schedules.PolynomialDecay(rate, max(steps, 1), 0.0)

@@ -1,0 +1,69 @@
+"""Rows of weighted tokens, the one form in which queries and labels train."""
+
+import dataclasses
+
+import numpy as np
+
+PADDING = 0  # the token that means: no token
+
+
+@dataclasses.dataclass(frozen=True)
+class Bags:
+    """Weighted tokens of each row, padded to one length.
+
+    The arrays may be memory maps: a batch copies only its own rows.
+
+    Args:
+        ids: `[rows, length]`, int32; tokens, 0 where a row has no more.
+        weights: `[rows, length]`, float16; weight of each token, 0 at padding.
+    """
+
+    ids: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self):
+        return len(self.ids)
+
+    def take(self, rows):
+        """The bags of some rows as the encoder reads them.
+
+        Args:
+            rows: `[n]`, int, or a slice; row numbers.
+
+        Returns:
+            `{"ids": [n, length] int32, "weights": [n, length] float16}`.
+        """
+        return {"ids": self.ids[rows], "weights": self.weights[rows]}
+
+    def subset(self, rows):
+        """`Bags` of some rows, `[n]` int."""
+        return Bags(self.ids[rows], self.weights[rows])
+
+
+def bags_from_features(features, length):
+    """Turns sparse features into bags; feature `f` becomes token `f + 1`.
+
+    Values are divided by the Euclidean norm of their row. A row with more
+    than `length` features keeps its largest ones.
+
+    Args:
+        features: `SparseFeatures`.
+        length: Number of tokens of each bag.
+
+    Returns:
+        `Bags` of `len(features)` rows.
+    """
+    counts = np.diff(features.splits)
+    rows = np.repeat(np.arange(len(features)), counts)
+    largest_first = np.lexsort((-np.abs(features.values), rows))
+    place = np.arange(len(rows)) - np.repeat(features.splits[:-1], counts)
+    kept = place < length
+    entries, rows, place = largest_first[kept], rows[kept], place[kept]
+
+    ids = np.zeros((len(features), length), np.int32)
+    weights = np.zeros((len(features), length), np.float32)
+    ids[rows, place] = features.ids[entries] + 1
+    weights[rows, place] = features.values[entries]
+    norms = np.linalg.norm(weights, axis=1, keepdims=True)
+    weights /= np.where(norms > 0, norms, 1)
+    return Bags(ids, weights.astype(np.float16))

@@ -1,0 +1,8 @@
+"""Fitting a model: epochs, optimiser of rows, checkpoints, run folders."""
+
+from tfxc.training.checkpoint import restore_checkpoint as restore_checkpoint
+from tfxc.training.checkpoint import save_checkpoint as save_checkpoint
+from tfxc.training.fit import fit as fit
+from tfxc.training.mining import NegativeMining as NegativeMining
+from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
+from tfxc.training.run import Run as Run

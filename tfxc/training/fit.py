@@ -1,0 +1,99 @@
+"""Training that can be stopped at any moment and goes on where it was."""
+
+import math
+import time
+
+import keras
+import tensorflow as tf
+
+from tfxc.errors import InputError
+from tfxc.training.checkpoint import restore_checkpoint, save_checkpoint
+from tfxc.training.progress import Progress
+
+
+def fit(model, batches, mining, run, epochs, validate, console):
+    """Trains `model`, or continues, until `epochs` epochs are done.
+
+    Every epoch ends with a line in `history.csv` and a checkpoint; batches,
+    clusters and positives are functions of (seed, epoch), so a run that was
+    stopped equals one that was not.
+
+    Args:
+        model: Compiled `DualEncoder`.
+        batches: `tf.data.Dataset` over the batches of `mining`.
+        mining: `NegativeMining`.
+        run: `Run`.
+        epochs: Epochs in all.
+        validate: Function that returns a dictionary of validation metrics.
+        console: `rich.console.Console`.
+
+    Returns:
+        One dictionary per epoch, as in `history.csv`.
+
+    Raises:
+        InputError: if the loss is no longer finite. The last checkpoint is
+            from before that.
+    """
+    checkpoints = run.folder / "checkpoints"
+    done, meta = restore_checkpoint(checkpoints, model)
+    history = meta.get("history", [])
+    if done:
+        console.print(f"continuing after epoch {done} of {epochs}")
+    board = tf.summary.create_file_writer(str(run.folder / "tensorboard"))
+    with Progress(done, epochs, console) as progress, board.as_default():
+        for epoch in range(done, epochs):
+            start = time.perf_counter()
+            mining.begin_epoch(epoch)
+            losses = FiniteLosses(epoch, checkpoints)
+            model.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                steps_per_epoch=len(mining.batches),
+                shuffle=False,
+                verbose=0,
+                callbacks=[losses, mining, progress],
+            )
+            row = {
+                "epoch": epoch + 1,
+                "loss": losses.mean(),
+                "train_seconds": time.perf_counter() - start,
+                **mining.report,
+                **validate(),
+            }
+            history = [*history, row]
+            run.write_history(history)
+            save_checkpoint(checkpoints, model, epoch + 1, {"history": history})
+            progress.end_epoch(row)
+            for name, value in row.items():
+                tf.summary.scalar(name, value, step=epoch + 1)
+    return history
+
+
+class FiniteLosses(keras.callbacks.Callback):
+    """Collects the losses of an epoch; stops at one that is not finite.
+
+    Args:
+        epoch: Number of epochs before this one.
+        checkpoints: Folder of the last good state, for the message.
+    """
+
+    def __init__(self, epoch, checkpoints):
+        super().__init__()
+        self.epoch = epoch
+        self.checkpoints = checkpoints
+        self.losses = []
+
+    def on_train_batch_end(self, step, logs=None):
+        self.losses.append(logs["loss"])
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"epoch {self.epoch + 1}, step {step + 1}: expected a finite "
+                f"loss. The last good state is in {self.checkpoints}; a "
+                "smaller learning rate may help. "
+                f"Received: loss={logs['loss']}"
+            )
+
+    def mean(self):
+        """The mean loss of the epoch."""
+        return math.fsum(self.losses) / max(len(self.losses), 1)

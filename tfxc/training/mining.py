@@ -1,0 +1,128 @@
+"""Cluster-aware batches that follow the encoder while it trains."""
+
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+from tfxc.batching import (
+    ClusteredBatches,
+    Clusters,
+    ShuffledBatches,
+    balanced_clusters,
+    mining_guarantee,
+)
+from tfxc.data.arrays import read_arrays, write_arrays
+
+
+class NegativeMining(keras.callbacks.Callback):
+    """Negative-mining-aware mini-batches: Algorithm 1 of NGAME.
+
+    After each step the vectors of its queries go into an embedding bank on
+    disk, so that the bank costs no extra pass; it is stale by at most one
+    epoch. When the curriculum says so, the bank is clustered at the start of
+    an epoch, and that very epoch is made of the new clusters.
+
+    The bank is a float16 file of `[rows, d]`, written in place. The clusters
+    are written before the first step of the epoch that rebuilt them. A run
+    that was stopped anywhere finds either its clusters, or a bank that no step
+    of the interrupted epoch has touched.
+
+    Args:
+        folder: Folder for the bank and the clusters.
+        rows: `[n]`, int; the ids of the rows to train on.
+        dim: Dimension of the vectors.
+        batch_size: Rows of a batch at most.
+        curriculum: `tfxc.batching.Curriculum`.
+        seed: Seed of clusters and order.
+        relevant: `LabelLists` of all rows; to measure what the clusters miss.
+        label_vectors: Function that returns `[labels, d]` label vectors.
+
+    Reference:
+        [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452), Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        folder,
+        rows,
+        dim,
+        batch_size,
+        curriculum,
+        seed,
+        relevant,
+        label_vectors,
+    ):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.curriculum = curriculum
+        self.seed = seed
+        self.relevant = relevant.take(rows)
+        self.label_vectors = label_vectors
+        self.rows = rows
+        self.batch_size = batch_size
+        self.place = np.full(rows.max(initial=-1) + 1, -1)  # in the bank
+        self.place[rows] = np.arange(len(rows))
+        self.bank = open_bank(self.folder / "bank.npy", len(rows), dim)
+        self.epoch, self.batches, self.report = 0, [], {}
+
+    def current(self):
+        """`(epoch, batches)` of the epoch under way, for the data pipeline."""
+        return self.epoch, self.batches
+
+    def begin_epoch(self, epoch):
+        """Decides the batches of an epoch; call it before its `fit`."""
+        start = time.perf_counter()
+        self.epoch = epoch
+        size = self.curriculum.size_at(epoch)
+        self.report = {"cluster_size": size}
+        if size == 1:
+            plan = ShuffledBatches(self.rows, self.batch_size, self.seed)
+        else:
+            plan = ClusteredBatches(
+                self.rows, self.batch_size, self.seed, self._clusters(epoch)
+            )
+        self.batches = plan.plan(epoch)
+        self.report["plan_seconds"] = time.perf_counter() - start
+
+    def on_train_batch_end(self, step, logs=None):
+        rows = self.batches[step]
+        vectors = np.asarray(self.model.query_vectors)[: len(rows)]
+        self.bank[self.place[rows]] = vectors
+
+    def _clusters(self, epoch):
+        """The clusters of an epoch: those written, or new ones if due."""
+        file = self.folder / "clusters"
+        if file.exists():
+            arrays, meta = read_arrays(file)
+            due = self.curriculum.refresh_at(epoch)
+            if meta["epoch"] == epoch or not due:
+                self.report.update(meta["guarantee"])
+                return Clusters(arrays["order"], arrays["splits"])
+        size = self.curriculum.size_at(epoch)
+        clusters = balanced_clusters(self.bank, size, (self.seed, epoch))
+        guarantee = mining_guarantee(
+            self.bank,
+            self.label_vectors(),
+            self.relevant,
+            clusters.of_rows(),
+            seed=self.seed,
+        )
+        self.report.update(guarantee)
+        write_arrays(
+            file,
+            {"order": clusters.order, "splits": clusters.splits},
+            {"epoch": epoch, "guarantee": guarantee},
+        )
+        return clusters
+
+
+def open_bank(path, rows, dim):
+    """A writable memory map of `[rows, dim]` float16; zeros when new."""
+    if path.exists():
+        bank = np.load(path, mmap_mode="r+", allow_pickle=False)
+        if bank.shape == (rows, dim):
+            return bank
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(path, "w+", np.float16, (rows, dim))

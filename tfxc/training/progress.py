@@ -1,0 +1,60 @@
+"""How far a training run is, and how long it still takes."""
+
+import keras
+from rich import progress
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar for the whole run, over all its calls of `fit`.
+
+    Args:
+        done: Epochs that are already finished.
+        epochs: Epochs in all.
+        console: `rich.console.Console`; without a terminal there is no bar,
+            only a line for each epoch.
+    """
+
+    def __init__(self, done, epochs, console):
+        super().__init__()
+        self.epoch, self.epochs = done, epochs
+        self.bar = progress.Progress(
+            progress.TextColumn("epoch {task.fields[epoch]}"),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("loss {task.fields[loss]:.4f}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(
+            "", total=epochs, completed=done, epoch="", loss=float("nan")
+        )
+
+    def __enter__(self):
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error):
+        self.bar.stop()
+
+    def on_train_batch_end(self, step, logs=None):
+        part = (step + 1) / self.params["steps"]
+        self.bar.update(
+            self.task,
+            completed=self.epoch + part,
+            epoch=f"{self.epoch + 1}/{self.epochs}",
+            loss=logs["loss"],
+        )
+
+    def end_epoch(self, row):
+        """Prints the figures of a finished epoch."""
+        self.epoch = row["epoch"]
+        shown = ["loss", "P@1", "PSP@1", "R@100", "train_seconds"]
+        figures = "  ".join(
+            f"{name} {row[name]:.4g}" for name in shown if name in row
+        )
+        self.bar.console.print(
+            f"epoch {self.epoch}/{self.epochs}  {figures}", highlight=False
+        )

@@ -1,0 +1,113 @@
+"""Run folders: what was asked for, how far it is, what came out."""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import tempfile
+
+from tfxc.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The files of one training run.
+
+    ```
+    recipe.json    the recipe, resolved, and the data it was started with
+    history.csv    one line per finished epoch
+    tensorboard/   the same, for TensorBoard
+    checkpoints/   the state after the last epoch; embedding bank and clusters
+    metrics.json   of the test queries; written last, so it marks the end
+    saved_model/   the model to serve
+    report.html    all of it on one page
+    ```
+
+    Args:
+        folder: Path of the folder.
+    """
+
+    folder: pathlib.Path
+
+    @property
+    def complete(self):
+        """Whether the run has finished."""
+        return (self.folder / "metrics.json").exists()
+
+    def settings(self):
+        """What `start` wrote; `None` for a new run.
+
+        Raises:
+            InputError: if the folder holds something else than a run.
+        """
+        file = self.folder / "recipe.json"
+        if file.exists():
+            return read_json(file)
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(
+                f"{self.folder}: expected a new folder or that of a run. "
+                "Received: a folder with files but without recipe.json"
+            )
+        return None
+
+    def start(self, settings):
+        """Writes `settings`, or checks that the run was started with them.
+
+        Args:
+            settings: JSON-serialisable dictionary of dictionaries.
+
+        Raises:
+            InputError: naming the first value that differs.
+        """
+        settings = json.loads(json.dumps(settings))
+        saved = self.settings()
+        if saved is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(
+                self.folder / "recipe.json", json.dumps(settings, indent=1)
+            )
+            return
+        for section, values in settings.items():
+            for name, value in values.items():
+                before = saved.get(section, {}).get(name)
+                if before != value:
+                    raise InputError(
+                        f"{self.folder}: the run was started with {section} "
+                        f"{name}={before!r}; continue with that, or choose "
+                        f"another --output. Received: {name}={value!r}"
+                    )
+
+    def write_history(self, history):
+        """Writes one line per epoch, with the columns of every epoch."""
+        columns = list(dict.fromkeys(name for row in history for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        write_text(self.folder / "history.csv", text.getvalue())
+
+    def write_metrics(self, metrics):
+        """Writes `metrics.json`: the run is complete."""
+        text = json.dumps(metrics, indent=1)
+        write_text(self.folder / "metrics.json", text + "\n")
+
+
+def read_json(path):
+    """Reads a JSON file; `InputError` where it is not one."""
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected a JSON file. Received: {error}"
+        ) from error
+
+
+def write_text(path, text):
+    """Writes to a temporary file, which then takes its name."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing.")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
