@@ -7,40 +7,25 @@ python train.py --list                              all recipes
 python train.py ngame --help                        all fields of a recipe
 """
 
-import dataclasses
+import ast
 import importlib
 import pathlib
 import sys
-import time
-import typing
-
-import tyro
 
 from tfxc.command import run_command
 from tfxc.errors import InputError
+from tfxc.options import data_name, parse_options, settings_of
+from tfxc.run import Run
 
 MODELS = pathlib.Path(__file__).parent / "models"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What every recipe is told."""
-
-    data: pathlib.Path | None = None
-    """Folder or file of the data set; built-in data if left out."""
-    output: pathlib.Path | None = None
-    """Folder of the run; runs/RECIPE-DATA if left out."""
-    index: typing.Literal["exact", "scann"] = "exact"
-    """How the exported model searches; scann needs scann to serve."""
-    mixed_precision: typing.Literal["float32", "bfloat16"] = "float32"
-    """Type of the dense part's activations."""
-
-
-def main(arguments):
-    """Runs the command line; see the module's docstring."""
-    if "--list" in arguments:
+def main():
+    """Runs the command line; see the docstring of the module."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--list"]:
         for name, line in recipes().items():
-            print(f"{name:24} {line}")
+            print(f"{name:20} {line}")
         return
     if arguments[:1] in (["--help"], ["-h"]):
         print(__doc__)
@@ -52,6 +37,46 @@ def main(arguments):
         raise InputError(
             f"expected a recipe: {', '.join(recipes())}. Received: {name!r}"
         )
-    from tfxc.training.pipeline import run_recipe  # after the quick checks
+    model = importlib.import_module(f"models.{name}")
+    options, recipe = parse_options(name, model.Recipe, arguments)
+    train(name, model, options, recipe)
 
-    run_recipe(importlib.import_module(f"models.{name}"), *parse(name, arguments))
+
+def recipes():
+    """`{name: first line}` of the files in `models/`."""
+    files = sorted(MODELS.glob("*.py"))
+    return {
+        file.stem: ast.get_docstring(ast.parse(file.read_text())).split("\n")[0]
+        for file in files
+        if file.stem != "__init__"
+    }
+
+
+def train(name, model, options, recipe):
+    """From data to a finished run folder; goes on where it was interrupted."""
+    import keras  # here, after the command line was found to be right
+    from rich.console import Console
+
+    import tfxc
+
+    console = Console()
+    run = Run(options.output)
+    dataset, key = tfxc.data.load_dataset(options.data)
+    settings = settings_of(name, options, recipe)
+    run.start({**settings, "content": {"key": key}})
+    if run.complete:
+        console.print(f"{run.folder} is complete: see {run.folder}/report.html")
+        return
+    console.print(tfxc.data.describe(dataset), highlight=False)
+    if options.mixed_precision == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(recipe.seed)
+    trained = model.fit(recipe, dataset, key, run, console)
+    metrics, examples = tfxc.serving.finish(
+        run, trained, dataset, data_name(options.data), options.index
+    )
+    tfxc.serving.print_summary(run, metrics, examples, console)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -28,7 +28,9 @@ class Recipe:
     epochs: int = 10
     """Passes over the training queries."""
     batch_size: int = 1024
-    """Queries of a batch; also how many candidates each one sees."""
+    """Queries of a batch."""
+    num_candidates: int = 2048
+    """Labels that each query of a batch is compared with."""
     learning_rate: float = 0.1
     """Rate of the token table (row-wise Adagrad); falls linearly to zero."""
     dense_learning_rate: float = 1e-3
@@ -80,40 +82,32 @@ class Recipe:
         return cls(epochs=20)
 
 
-def fit(recipe, prepared, run, console, jit_compile=True):
-    """Trains on `prepared` data in the folder of `run`; returns the model."""
-    train = prepared.dataset.train
-    rows, held_out = split_rows(train.relevant, recipe)
-    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    encoder = tfxc.encoders.BagEncoder(
-        num_tokens=len(prepared.tokenizer) ,
-        dim=recipe.dim,
-        hidden=recipe.hidden,
-        seed=recipe.seed,
-    )
-    model = tfxc.encoders.DualEncoder(
-        encoder,
-        tfxc.training.RowAdagrad(
-            encoder.num_tokens,
-            linear_decay(recipe.learning_rate, steps),
-            recipe.initial_accumulator,
-        ),
-        recipe.batch_size,
-    )
-    model.compile(
-        keras.optimizers.Adam(linear_decay(recipe.dense_learning_rate, steps)),
-        loss=make_loss(recipe),
-        jit_compile=jit_compile,
-    )
+def fit(recipe, dataset, key, run, console):
+    """Trains in the folder of `run`, or continues there.
+
+    Args:
+        recipe: `Recipe`.
+        dataset: `tfxc.data.Dataset`.
+        key: Names the content of the data set.
+        run: `tfxc.run.Run`.
+        console: `rich.console.Console`.
+
+    Returns:
+        `tfxc.training.Trained`.
+    """
+    rows, held_out = split_rows(dataset.train.relevant, recipe)
+    prepared = tfxc.data.prepare(dataset, key, tokens(recipe))
+    model = compiled_model(recipe, prepared, len(rows))
 
     def label_vectors():
-        return tfxc.encoders.encode(encoder, prepared.labels)
+        return tfxc.encoders.encode(model.encoder, prepared.labels)
 
     def validate():
-        return tfxc.metrics.validate(
-            tfxc.encoders.encode(encoder, prepared.train.subset(held_out)),
+        return tfxc.training.validate(
+            tfxc.encoders.encode(model.encoder, prepared.train, held_out),
             label_vectors(),
-            train.relevant.take(held_out),
+            dataset.train.relevant,
+            held_out,
         )
 
     mining = tfxc.training.NegativeMining(
@@ -123,20 +117,68 @@ def fit(recipe, prepared, run, console, jit_compile=True):
         recipe.batch_size,
         curriculum(recipe),
         recipe.seed,
-        train.relevant,
+        dataset.train.relevant,
         label_vectors,
     )
     batches = tfxc.data.training_batches(
         mining.current,
         prepared.train,
         prepared.labels,
-        train.relevant,
+        dataset.train.relevant,
         recipe.batch_size,
+        recipe.num_candidates,
         recipe.seed,
         recipe.every_positive,
     )
-    tfxc.training.fit(
+    history = tfxc.training.fit(
         model, batches, mining, run, recipe.epochs, validate, console
+    )
+    return tfxc.training.Trained(
+        model.encoder,
+        prepared.tokenizer,
+        prepared.label_tokenizer,
+        prepared.test,
+        label_vectors(),
+        history,
+    )
+
+
+def tokens(recipe):
+    """How the recipe turns texts into tokens."""
+    return tfxc.data.Tokens(
+        recipe.length,
+        recipe.label_length,
+        recipe.ngrams,
+        recipe.min_count,
+        recipe.max_tokens,
+    )
+
+
+def compiled_model(recipe, prepared, num_rows):
+    """The dual encoder, its loss and its two optimisers."""
+    if recipe.batch_size > num_rows:
+        raise tfxc.InputError(
+            f"expected at least {recipe.batch_size} training queries, one "
+            "batch; set a smaller --batch-size. "
+            f"Received: {num_rows} that have labels and are not held out"
+        )
+    steps = recipe.epochs * -(-num_rows // recipe.batch_size)
+    encoder = tfxc.encoders.BagEncoder(
+        num_tokens=len(prepared.tokenizer),
+        dim=recipe.dim,
+        hidden=recipe.hidden,
+        seed=recipe.seed,
+    )
+    rows = tfxc.training.RowAdagrad(
+        encoder.num_tokens,
+        linear_decay(recipe.learning_rate, steps),
+        recipe.initial_accumulator,
+    )
+    model = tfxc.encoders.DualEncoder(encoder, rows, recipe.batch_size)
+    model.compile(
+        keras.optimizers.Adam(linear_decay(recipe.dense_learning_rate, steps)),
+        loss=loss(recipe),
+        jit_compile=True,
     )
     return model
 
@@ -160,7 +202,7 @@ def curriculum(recipe):
     )
 
 
-def make_loss(recipe):
+def loss(recipe):
     """The loss that the recipe names."""
     if recipe.loss == "ngame_triplet":
         return tfxc.losses.NGAMETriplet(margin=recipe.margin)

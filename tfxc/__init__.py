@@ -11,6 +11,8 @@ A stage is imported when it is first used, so what is written in numpy and
 
 import importlib
 
+from tfxc.errors import InputError as InputError
+
 __version__ = "0.1.0"
 
 STAGES = (

@@ -59,10 +59,37 @@ def read_arrays(folder):
 
 def replace_folder(source, target):
     """Renames `source` to `target`; what stood there is removed afterwards."""
-    old = None
-    if target.exists():
-        old = tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)
-        os.rename(target, pathlib.Path(old) / "old")
-    os.rename(source, target)
-    if old:
+    if not target.exists():
+        os.rename(source, target)
+        return
+    old = tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)
+    os.rename(target, pathlib.Path(old) / "old")
+    try:
+        os.rename(source, target)
+    except BaseException:
+        os.rename(pathlib.Path(old) / "old", target)
+        raise
+    finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path, text):
+    """Writes `text` as UTF-8 to a temporary file, which then takes its name.
+
+    Args:
+        path: Path of the file; replaced if it exists.
+        text: String.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}.", dir=path.parent
+    )
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

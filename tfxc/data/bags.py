@@ -35,10 +35,6 @@ class Bags:
         """
         return {"ids": self.ids[rows], "weights": self.weights[rows]}
 
-    def subset(self, rows):
-        """`Bags` of some rows, `[n]` int."""
-        return Bags(self.ids[rows], self.weights[rows])
-
 
 def bags_from_features(features, length):
     """Turns sparse features into bags; feature `f` becomes token `f + 1`.

@@ -33,6 +33,7 @@ class LabelLists:
             num_columns: Number of columns.
         """
         width = max(num_columns, 1)
+        ids = np.asarray(ids, np.int64)
         keys = np.unique(np.asarray(rows, np.int64) * width + ids)
         counts = np.bincount(keys // width, minlength=num_rows)
         splits = np.concatenate([[0], np.cumsum(counts)])

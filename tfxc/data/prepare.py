@@ -12,6 +12,7 @@ from tfxc.data.bag_tokenizer import BagTokenizer
 from tfxc.data.bags import Bags, bags_from_features
 from tfxc.data.dataset import Dataset
 from tfxc.data.feature_tokenizer import FeatureTokenizer
+from tfxc.data.load import cache_folder
 from tfxc.data.sparse_features import SparseFeatures
 from tfxc.data.vocabulary import Vocabulary
 
@@ -58,21 +59,21 @@ class Prepared:
     key: str
 
 
-def prepare(dataset, key, tokens, cache):
+def prepare(dataset, key, tokens, cache=None):
     """Tokenises `dataset`, or finds it tokenised in the cache.
 
     Args:
         dataset: `Dataset`.
         key: Names its content; with `tokens` it names the cache entry.
         tokens: `Tokens`.
-        cache: Folder of cache entries.
+        cache: Folder of cache entries; `cache_folder()` by default.
 
     Returns:
         `Prepared`.
     """
     settings = json.dumps([1, key, dataclasses.asdict(tokens)])
     name = hashlib.blake2b(settings.encode(), digest_size=12).hexdigest()
-    folder = pathlib.Path(cache) / f"bags-{name}"
+    folder = pathlib.Path(cache or cache_folder()) / f"bags-{name}"
     is_text = not isinstance(dataset.train.queries, SparseFeatures)
     make = text_bags if is_text else feature_bags
     try:

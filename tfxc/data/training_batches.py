@@ -6,42 +6,66 @@ import tensorflow as tf
 NEGATIVE, POSITIVE, IGNORED = 0, 1, -1
 
 
-def in_batch_candidates(relevant, size, rng, every_positive=True):
-    """Draws one positive of each query; together they are the candidates.
+def in_batch_candidates(relevant, shape, rng, every_positive=True):
+    """The positives of a batch: together they are its candidates.
 
-    A candidate that is known to be right for another query of the batch is a
-    positive of it too, or ignored, but never its negative. Columns and rows
-    beyond those in use are ignored.
+    One positive of each query is drawn. Where there is room, the other
+    positives of the queries follow, and then labels at random. A candidate
+    that is known to be right for a query is a positive of it, or is ignored,
+    but never its negative. Rows and columns beyond those in use are ignored.
 
     Args:
         relevant: `LabelLists` of the batch's queries; no row empty.
-        size: Number of rows and columns of the result.
+        shape: `(queries, candidates)` of the result, with room for one
+            positive of each query.
         rng: `numpy.random.Generator`.
-        every_positive: Whether known positives that were drawn for another
-            query count as positives; else they are ignored, as in NGAME.
+        every_positive: Whether positives that were not drawn count as
+            positives; else they are ignored, as in NGAME.
 
     Returns:
-        `(candidates [c] int, relevance [size, size] int8)`; candidates are
-        distinct, and c is at most `size`.
+        `(candidates [c] int, relevance [queries, candidates] int8)`;
+        candidates are sorted and distinct.
     """
     counts = relevant.row_counts()
     drawn = (rng.random(len(relevant)) * counts).astype(np.int64)
     drawn = relevant.ids[relevant.splits[:-1] + drawn]  # [q]
-    candidates, column = np.unique(drawn, return_inverse=True)
+    candidates = np.unique(drawn)
+    if len(candidates) < shape[1]:
+        candidates = _filled(candidates, relevant.ids, shape[1], rng)
+    if len(candidates) < shape[1]:
+        anything = rng.integers(relevant.num_columns, size=shape[1])
+        candidates = _filled(candidates, anything, shape[1], rng)
 
-    relevance = np.full((size, size), IGNORED, np.int8)
+    relevance = np.full(shape, IGNORED, np.int8)
     relevance[: len(relevant), : len(candidates)] = NEGATIVE
     place = np.searchsorted(candidates, relevant.ids)
     place = np.minimum(place, len(candidates) - 1)
     known = candidates[place] == relevant.ids
     row = np.repeat(np.arange(len(relevant)), counts)
-    relevance[row[known], place[known]] = POSITIVE if every_positive else -1
+    others = POSITIVE if every_positive else IGNORED
+    relevance[row[known], place[known]] = others
+    column = np.searchsorted(candidates, drawn)
     relevance[np.arange(len(relevant)), column] = POSITIVE
     return candidates, relevance
 
 
+def _filled(chosen, more, size, rng):
+    """`chosen` and random ones of `more`, up to `size`: sorted, distinct."""
+    more = np.setdiff1d(more, chosen)
+    if len(more) > size - len(chosen):
+        more = rng.choice(more, size - len(chosen), replace=False)
+    return np.sort(np.concatenate([chosen, more]))
+
+
 def training_batches(
-    plan, queries, labels, relevant, batch_size, seed, every_positive=True
+    plan,
+    queries,
+    labels,
+    relevant,
+    batch_size,
+    num_candidates,
+    seed,
+    every_positive=True,
 ):
     """The batches of an epoch, as a `tf.data.Dataset` for `DualEncoder.fit`.
 
@@ -54,36 +78,39 @@ def training_batches(
         queries: `Bags`; one row per training query.
         labels: `Bags`; one row per label.
         relevant: `LabelLists`; the labels of each query.
-        batch_size: Queries and candidates of every batch; short batches are
-            padded with rows that are ignored.
+        batch_size: Queries of every batch; short batches are padded with rows
+            that are ignored.
+        num_candidates: Candidates of every batch, at least `batch_size`.
         seed: Seed of the positives drawn, together with epoch and step.
         every_positive: See `in_batch_candidates`.
     """
+
+    shape = (batch_size, num_candidates)
 
     def batches():
         epoch, order = plan()
         for step, rows in enumerate(order):
             rng = np.random.default_rng((seed, epoch, step))
             candidates, relevance = in_batch_candidates(
-                relevant.take(rows), batch_size, rng, every_positive
+                relevant.take(rows), shape, rng, every_positive
             )
             yield {
                 "query": _padded(queries.take(rows), batch_size),
-                "candidates": _padded(labels.take(candidates), batch_size),
+                "candidates": _padded(labels.take(candidates), num_candidates),
                 "relevance": relevance,
             }
 
-    def bag(bags):
-        shape = (batch_size, bags.ids.shape[1])
+    def bag(bags, rows):
+        shape = (rows, bags.ids.shape[1])
         return {
             "ids": tf.TensorSpec(shape, tf.int32),
             "weights": tf.TensorSpec(shape, tf.float16),
         }
 
     signature = {
-        "query": bag(queries),
-        "candidates": bag(labels),
-        "relevance": tf.TensorSpec((batch_size, batch_size), tf.int8),
+        "query": bag(queries, batch_size),
+        "candidates": bag(labels, num_candidates),
+        "relevance": tf.TensorSpec(shape, tf.int8),
     }
     dataset = tf.data.Dataset.from_generator(
         batches, output_signature=signature

@@ -4,31 +4,31 @@ import numpy as np
 import tensorflow as tf
 
 
-def encode(encoder, bags, block_rows=2048, dtype=np.float32):
-    """Encodes every row of `bags`.
+def encode(encoder, bags, rows=None, block_rows=2048):
+    """Encodes the rows of `bags`.
 
     Blocks have one shape, the last one padded, so there is one compilation.
 
     Args:
         encoder: Layer that maps `{"ids", "weights"}` to `[b, d]` vectors.
         bags: `Bags`.
+        rows: `[n]`, int; the rows to encode, all by default.
         block_rows: Rows of a block.
-        dtype: Type of the result.
 
     Returns:
-        `[len(bags), d]` array.
+        `[n, d]`, float32 array.
     """
-    block_rows = min(block_rows, max(len(bags), 1))
-    step = tf.function(encoder, jit_compile=True, reduce_retracing=True)
-    vectors = np.empty((len(bags), encoder.dim), dtype)
-    for start in range(0, len(bags), block_rows):
-        rows = slice(start, start + block_rows)
-        inputs = bags.take(rows)
-        missing = block_rows - len(inputs["ids"])
+    if rows is None:
+        rows = np.arange(len(bags))
+    block_rows = max(min(block_rows, len(rows)), 1)
+    step = tf.function(encoder, jit_compile=True)
+    vectors = np.empty((len(rows), encoder.dim), np.float32)
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
+        missing = block_rows - len(block)
         inputs = {
             name: np.pad(array, ((0, missing), (0, 0)))
-            for name, array in inputs.items()
+            for name, array in bags.take(block).items()
         }
-        block = step(inputs).numpy()
-        vectors[rows] = block[: block_rows - missing]
+        vectors[start : start + len(block)] = step(inputs)[: len(block)]
     return vectors

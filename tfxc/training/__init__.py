@@ -5,4 +5,5 @@ from tfxc.training.checkpoint import save_checkpoint as save_checkpoint
 from tfxc.training.fit import fit as fit
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
-from tfxc.training.run import Run as Run
+from tfxc.training.trained import Trained as Trained
+from tfxc.training.validate import validate as validate

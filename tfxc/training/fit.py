@@ -57,10 +57,11 @@ def fit(model, batches, mining, run, epochs, validate, console):
             row = {
                 "epoch": epoch + 1,
                 "loss": losses.mean(),
-                "train_seconds": time.perf_counter() - start,
+                "fit_seconds": time.perf_counter() - start,
                 **mining.report,
                 **validate(),
             }
+            row["seconds"] = time.perf_counter() - start
             history = [*history, row]
             run.write_history(history)
             save_checkpoint(checkpoints, model, epoch + 1, {"history": history})

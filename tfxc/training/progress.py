@@ -51,7 +51,7 @@ class Progress(keras.callbacks.Callback):
     def end_epoch(self, row):
         """Prints the figures of a finished epoch."""
         self.epoch = row["epoch"]
-        shown = ["loss", "P@1", "PSP@1", "R@100", "train_seconds"]
+        shown = ["loss", "P@1", "PSP@1", "R@100", "seconds"]
         figures = "  ".join(
             f"{name} {row[name]:.4g}" for name in shown if name in row
         )

@@ -1,0 +1,84 @@
+"""What a run has exported, read again.
+
+Apart from `tfxc.serving`, which imports TensorFlow: a command answers a wrong
+path at once.
+"""
+
+import importlib
+import json
+import pathlib
+
+from tfxc.errors import InputError
+
+DESCRIPTION = "tfxc.json"
+
+
+def read_description(run):
+    """Reads what `export_saved_model` wrote about a model; without TensorFlow.
+
+    Args:
+        run: Path of a run folder, or of the SavedModel itself.
+
+    Returns:
+        `(folder of the SavedModel, dictionary)`.
+
+    Raises:
+        InputError: if there is no model.
+    """
+    run = pathlib.Path(run)
+    if not run.is_dir():
+        raise InputError(
+            f"{run}: expected the folder of a run. Received: "
+            + ("a file" if run.exists() else "no such folder")
+        )
+    folder = run if (run / "saved_model.pb").exists() else run / "saved_model"
+    if not (folder / "saved_model.pb").exists():
+        state = "nothing like it"
+        if (run / "recipe.json").exists():
+            state = (
+                "a run that has not finished; give train.py the same "
+                "arguments again to continue it"
+            )
+        raise InputError(
+            f"{run}: expected a folder with saved_model/ in it, as train.py "
+            f"writes. Received: {state}"
+        )
+    try:
+        return folder, json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: expected a SavedModel with {DESCRIPTION}, as tfxc "
+            f"exports it. Received: {error}"
+        ) from error
+
+
+def load_saved_model(run):
+    """Loads the model of a run; see `export_saved_model` for its functions.
+
+    Args:
+        run: Path of a run folder, or of the SavedModel itself.
+
+    Returns:
+        `(what tf.saved_model.load returns, dictionary of tfxc.json)`.
+
+    Raises:
+        InputError: if there is no model, it is damaged, or it needs ScaNN,
+            which is not installed.
+    """
+    folder, description = read_description(run)
+    import tensorflow as tf
+
+    try:
+        if description.get("index") == "scann":
+            # Registers the operations that the graph uses.
+            importlib.import_module("scann")
+        return tf.saved_model.load(str(folder)), description
+    except ImportError as error:
+        raise InputError(
+            f"{folder}: the model needs the package scann; export it with "
+            f"`--index exact` to do without. Received: {error}"
+        ) from error
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{folder}: expected a SavedModel. Received: {error}"
+        ) from error

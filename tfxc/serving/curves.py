@@ -1,0 +1,155 @@
+"""Training curves as pictures inside a page."""
+
+import base64
+import dataclasses
+import io
+import math
+
+MOST_MARKED = 40  # epochs up to which each one gets a dot
+INK = "#010203"  # replaced by the colour of the text around the picture
+STYLE = (
+    "<style>svg{color:#444}@media(prefers-color-scheme:dark)"
+    "{svg{color:#bbb}}</style>"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One picture.
+
+    Args:
+        text: What it shows, in words.
+        image: `data:` address of an SVG.
+    """
+
+    text: str
+    image: str
+
+
+def draw_curves(history):
+    """Draws what was recorded at each epoch.
+
+    One picture for the losses, one for the metrics in percent (names with
+    "@"), and one for every other column. What is not a finite number is left
+    out, a column without any number altogether.
+
+    Args:
+        history: One dictionary per epoch; values may be strings, as in a CSV
+            file.
+
+    Returns:
+        List of `Curve`.
+    """
+    epochs, columns = _columns(history)
+    groups = {}
+    for name in columns:
+        kind = name
+        if "@" in name:
+            kind = "percent"
+        elif "loss" in name:
+            kind = "loss"
+        groups.setdefault(kind, []).append(name)
+    return [
+        _draw(kind, epochs, {name: columns[name] for name in names})
+        for kind, names in sorted(groups.items(), key=_rank)
+    ]
+
+
+def _rank(group):
+    kind = group[0]
+    return (kind != "loss", kind != "percent", kind)
+
+
+def _columns(history):
+    """`(epochs, {name: values})` with NaN for what is missing."""
+    names = dict.fromkeys(name for row in history for name in row)
+    columns = {n: [_number(row.get(n)) for row in history] for n in names}
+    epochs = columns.pop("epoch", [math.nan])
+    if not all(map(math.isfinite, epochs)):
+        epochs = [float(i) for i in range(1, len(history) + 1)]
+    return epochs, {
+        name: values
+        for name, values in columns.items()
+        if any(map(math.isfinite, values))
+    }
+
+
+def _number(value):
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _draw(kind, epochs, columns):
+    import matplotlib
+    from matplotlib.figure import Figure  # without pyplot: no global state
+    from matplotlib.ticker import MaxNLocator
+
+    colours = {
+        f"{part}.{name}": INK
+        for part, name in (
+            ("text", "color"),
+            ("axes", "labelcolor"),
+            ("axes", "edgecolor"),
+            ("xtick", "color"),
+            ("ytick", "color"),
+            ("legend", "labelcolor"),
+        )
+    }
+    style = {"svg.fonttype": "none", "svg.hashsalt": kind, "font.size": 9}
+    with matplotlib.rc_context({**colours, **style}):
+        figure = Figure(figsize=(4.8, 3), layout="constrained")
+        axes = figure.add_subplot()
+        for name, values in columns.items():
+            # Missing epochs are bridged: metrics may be measured now and then.
+            points = [
+                (x, y)
+                for x, y in zip(epochs, values, strict=True)
+                if not math.isnan(y)
+            ]
+            marker = "o" if len(points) <= MOST_MARKED else ""
+            axes.plot(
+                *zip(*points, strict=True),
+                marker=marker,
+                markersize=3,
+                label=_plain(name),
+            )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(_plain(kind))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.2, color=INK)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(columns) > 1:
+            axes.legend(frameon=False, fontsize=8, ncols=2)
+        return Curve(_describe(kind, columns), _address(figure))
+
+
+def _address(figure):
+    memory = io.StringIO()
+    # Without a date the same run gives the same page.
+    figure.savefig(
+        memory, format="svg", transparent=True, metadata={"Date": None}
+    )
+    svg = memory.getvalue().replace(INK, "currentColor")
+    svg = svg.replace("<defs>", STYLE + "<defs>", 1)
+    data = base64.b64encode(svg.encode()).decode()
+    return f"data:image/svg+xml;base64,{data}"
+
+
+def _describe(kind, columns):
+    parts = []
+    for name, values in columns.items():
+        known = [value for value in values if not math.isnan(value)]
+        change = f"{known[0]:.4g}"
+        if len(known) > 1:
+            change += f" to {known[-1]:.4g}"
+        parts.append(f"{name} {change}")
+    lead = "" if list(columns) == [kind] else f"{kind}: "
+    return lead + "; ".join(parts)
+
+
+def _plain(name):
+    """`name` without what matplotlib takes for a formula or for hidden."""
+    return name.replace("$", r"\$").lstrip("_")

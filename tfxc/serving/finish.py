@@ -1,0 +1,74 @@
+"""The end of a run: measured, exported, on one page."""
+
+import resource
+import sys
+import time
+
+from tfxc.encoders import encode
+from tfxc.metrics import evaluate_split, propensity_constants
+from tfxc.serving.examples import readable_examples
+from tfxc.serving.export import export_saved_model
+from tfxc.serving.report import write_report
+
+
+def finish(run, trained, dataset, name, index="exact"):
+    """Evaluates, exports and reports; `metrics.json` comes last.
+
+    Args:
+        run: `tfxc.run.Run`.
+        trained: `tfxc.training.Trained`.
+        dataset: `tfxc.data.Dataset`.
+        name: Name of the data set; decides the constants of the propensity.
+        index: See `export_saved_model`.
+
+    Returns:
+        `(metrics, examples)`: what `metrics.json` holds, and predictions for
+        some test queries, see `readable_examples`.
+    """
+    start = time.perf_counter()
+    counts = dataset.train.relevant.counts()
+    num_train_rows = len(dataset.train)
+    a, b = propensity_constants(name)
+    metrics, sample = evaluate_split(
+        encode(trained.encoder, trained.test),
+        trained.label_vectors,
+        dataset.test,
+        counts,
+        num_train_rows,
+        a,
+        b,
+    )
+    metrics["train_seconds"] = sum(row["seconds"] for row in trained.history)
+    metrics["evaluate_seconds"] = time.perf_counter() - start
+    export_saved_model(
+        run.folder / "saved_model",
+        trained.encoder,
+        trained.tokenizer,
+        trained.label_vectors,
+        dataset.label_names,
+        counts,
+        index,
+        trained.label_tokenizer,
+        {
+            "num_train_rows": num_train_rows,
+            "propensity_A": a,
+            "propensity_B": b,
+        },
+    )
+    metrics["peak_rss_gb"] = peak_rss_gb()
+    examples = readable_examples(sample, dataset.test, dataset.label_names)
+    write_report(
+        run.folder / "report.html",
+        run.settings(),
+        trained.history,
+        metrics,
+        examples,
+    )
+    run.write_metrics(metrics)
+    return metrics, examples
+
+
+def peak_rss_gb():
+    """The most memory that this process has had, in GB (10^9 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9

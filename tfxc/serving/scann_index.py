@@ -1,0 +1,102 @@
+"""Approximate search with ScaNN, in the form that a SavedModel can hold."""
+
+import math
+import os
+
+import tensorflow as tf
+
+from tfxc.errors import InputError
+from tfxc.serving.search_model import top_k_in_blocks
+
+MIN_LABELS = 16  # ScaNN's codebooks have 16 centres: it refuses fewer vectors
+REORDERED = 500  # candidates that ScaNN scores again, exactly
+SEARCHED = 0.2  # share of the leaves that it looks into
+
+
+class ScannIndex:
+    """`tfrs.layers.factorized_top_k.ScaNN` that always returns k labels.
+
+    ScaNN puts the labels into about `sqrt(L)` leaves, compares the query with
+    compressed vectors of the nearest fifth of them, and computes the exact
+    scores of the best 500. Up to 1,000 labels there is one leaf, and up to 500
+    the result is exact.
+
+    ScaNN takes k as a tensor, but returns no more than the 500, and pads with
+    label 0 and score NaN where the leaves held fewer. Both would reach the
+    user as wrong labels, so such a batch is searched exactly instead.
+
+    Args:
+        label_vectors: `[L, d]`, float32; at least 16 of them.
+
+    Call arguments:
+        query_vectors: `[b, d]`, float32 tensor.
+        k: In `[1, L]`; may be a tensor.
+
+    Returns:
+        `(scores [b, k] float32, ids [b, k] int32)`, best first.
+
+    Raises:
+        InputError: if ScaNN cannot be imported.
+
+    Reference:
+        [Guo et al., 2020](https://arxiv.org/abs/1908.10396)
+    """
+
+    def __init__(self, label_vectors):
+        num_labels = len(label_vectors)
+        leaves = round(math.sqrt(num_labels)) if num_labels > 1000 else 1
+        self.layer = import_scann_layer()(
+            k=min(10, num_labels),
+            num_leaves=leaves,
+            num_leaves_to_search=max(1, math.ceil(leaves * SEARCHED)),
+            num_reordering_candidates=min(REORDERED, num_labels),
+        )
+        self.layer.index(tf.convert_to_tensor(label_vectors, tf.float32))
+        [self.state] = [
+            module
+            for module in self.layer.submodules
+            if hasattr(module, "recreate_handle")
+        ]
+
+    @property
+    def label_vectors(self):
+        """`[L, d]`, float32 variable: ScaNN's own copy, to save a second."""
+        return self.state.dataset
+
+    def __call__(self, query_vectors, k):
+        scores, ids = self.layer(query_vectors, k=k)
+        short = tf.shape(ids)[1] < k
+        padded = tf.reduce_any(tf.math.is_nan(scores))
+        return tf.cond(
+            ~(short | padded),
+            lambda: (scores, ids),
+            lambda: top_k_in_blocks(query_vectors, self.label_vectors, k),
+        )
+
+
+def import_scann_layer():
+    """TFRS's ScaNN layer.
+
+    TFRS demands Keras 2 as `tf.keras`, which TensorFlow chooses when it is
+    first used; `import keras` stays Keras 3.
+
+    Raises:
+        InputError: if it is not installed, or `tf.keras` is in use already.
+    """
+    before = os.environ.get("TF_USE_LEGACY_KERAS")
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    try:
+        import scann  # noqa: F401  TFRS would only say so when it is used
+        from tensorflow_recommenders.layers import factorized_top_k
+    except ImportError as error:
+        raise InputError(
+            "`--index scann` needs the packages scann and "
+            "tensorflow-recommenders, before `tf.keras` is used; otherwise "
+            f"choose `--index exact`. Received: {error}"
+        ) from error
+    finally:
+        if before is None:
+            del os.environ["TF_USE_LEGACY_KERAS"]
+        else:
+            os.environ["TF_USE_LEGACY_KERAS"] = before
+    return factorized_top_k.ScaNN

@@ -1,0 +1,37 @@
+"""What a finished run tells on the screen."""
+
+from tfxc.serving.metric_tables import print_metrics
+
+
+def print_summary(run, metrics, examples, console):
+    """Metrics, three predictions, where everything is, what to do next.
+
+    Args:
+        run: `tfxc.run.Run`.
+        metrics: As `metrics.json` holds them.
+        examples: See `tfxc.serving.readable_examples`; the first three are
+            shown.
+        console: `rich.console.Console`.
+    """
+    print_metrics(metrics, console)
+    for example in examples[:3]:
+        console.print(f"\n{example['query']}", style="bold", markup=False)
+        for label in example["predicted"]:
+            mark = "+" if label["hit"] else " "
+            line = f"  {mark} {label['score']:.3f}  {label['name']}"
+            console.print(line, markup=False, highlight=False)
+    console.print()
+    for name, what in (
+        ("report.html", "curves, tables and predictions on one page"),
+        ("saved_model/", "to serve: text in, labels out"),
+        ("metrics.json", "the figures above and more"),
+    ):
+        console.print(f"{run.folder / name}  {what}", highlight=False)
+    query = examples[0]["query"] if examples else "a query"
+    query = " ".join(query.replace('"', "").split()[:8])
+    console.print(
+        f'\nNext: python -m tfxc.predict {run.folder} "{query}" -k 5',
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
