@@ -7,8 +7,8 @@ Compares, on the same random unit vectors and the same blocks of queries:
 - `tf_top_k`: `tf.matmul` and `tf.math.top_k`;
 - `exact_top_k`: this library.
 
-The ways take turns, and the reported times are medians, because other programs
-share the machine. Queries are labels with noise, as from a trained encoder.
+The ways take turns block by block, because other programs share the machine.
+Queries are labels with noise, as from a trained encoder.
 
     python benchmarks/exact_search.py
 """
@@ -17,10 +17,9 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
@@ -35,39 +34,61 @@ def unit_vectors(rng, rows, dimensions):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def ways(queries, labels, k, block_rows):
-    """`{name: function}`; each handles all queries in the same blocks."""
-    tensor = tf.constant(labels)
+def product(queries, labels, k, block_rows):
+    labels = tf.constant(labels)
+    for start in range(0, len(queries), block_rows):
+        block = tf.constant(queries[start : start + block_rows])
+        scores = tf.matmul(block, labels, transpose_b=True)
+        scores[0, 0].numpy()  # waits for the product
+        yield
+
+
+def numpy_product(queries, labels, k, block_rows):
     scores = np.empty((block_rows, len(labels)), np.float32)
-    starts = range(0, len(queries), block_rows)
+    for start in range(0, len(queries), block_rows):
+        block = queries[start : start + block_rows]
+        np.matmul(block, labels.T, out=scores[: len(block)])
+        yield
 
-    def products():
-        for start in starts:
-            block = tf.constant(queries[start : start + block_rows])
-            yield tf.matmul(block, tensor, transpose_b=True)
 
-    def product():
-        for block in products():
-            block[0, 0].numpy()  # waits for the product
+def tf_top_k(queries, labels, k, block_rows):
+    labels = tf.constant(labels)
+    for start in range(0, len(queries), block_rows):
+        block = tf.constant(queries[start : start + block_rows])
+        scores = tf.matmul(block, labels, transpose_b=True)
+        yield tf.math.top_k(scores, k)[1].numpy()
 
-    def numpy_product():
-        for start in starts:
-            block = queries[start : start + block_rows]
-            np.matmul(block, labels.T, out=scores[: len(block)])
 
-    def tf_top_k():
-        return [tf.math.top_k(block, k)[1].numpy() for block in products()]
+def this_library(queries, labels, k, block_rows):
+    for _, _, ids in exact_top_k(queries, labels, k, block_rows=block_rows):
+        yield ids
 
-    def exact():
-        blocks = exact_top_k(queries, labels, k, block_rows=block_rows)
-        return [ids for _, _, ids in blocks]
 
-    return {
-        "product": product,
-        "numpy_product": numpy_product,
-        "tf_top_k": tf_top_k,
-        "exact_top_k": exact,
+# In this order: NumPy's threads keep a core busy for a while after a product,
+# so `product` does not follow them.
+WAYS = {
+    "tf_top_k": tf_top_k,
+    "product": product,
+    "numpy_product": numpy_product,
+    "exact_top_k": this_library,
+}
+
+
+def measure(queries, labels, k, block_rows):
+    """Seconds per block `{way: [blocks]}`, and the share of equal ids."""
+    running = {
+        name: way(queries, labels, k, block_rows) for name, way in WAYS.items()
     }
+    seconds = {name: [] for name in WAYS}
+    equal = []
+    for _ in range(0, len(queries), block_rows):
+        found = {}
+        for name, way in running.items():
+            start = time.perf_counter()
+            found[name] = next(way)
+            seconds[name].append(time.perf_counter() - start)
+        equal.append(np.mean(found["tf_top_k"] == found["exact_top_k"]))
+    return seconds, float(np.mean(equal))
 
 
 def main():
@@ -76,7 +97,6 @@ def main():
     parser.add_argument("--labels", type=int, default=24_965)
     parser.add_argument("--dimensions", type=int, default=128)
     parser.add_argument("--k", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
 
@@ -85,34 +105,26 @@ def main():
     queries = labels[rng.integers(0, args.labels, args.queries)]
     noise = unit_vectors(rng, args.queries, args.dimensions)
     queries = queries + np.float32(0.5) * noise
-    block_rows = max(1, 2**22 // args.labels)  # what exact_top_k would take
+    block_rows = max(1, 2**22 // args.labels)  # as `exact_top_k` would choose
 
-    functions = ways(queries, labels, args.k, block_rows)
-    seconds = {name: [] for name in functions}
-    found = {}
-    for _ in range(args.repeats):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            found[name] = function()
-            seconds[name].append(time.perf_counter() - start)
-    same = np.concatenate(found["tf_top_k"]) == np.concatenate(
-        found["exact_top_k"]
-    )
-    medians = {name: float(np.median(s)) for name, s in seconds.items()}
-    turns = np.divide(seconds["exact_top_k"], seconds["product"])
+    seconds, equal = measure(queries, labels, args.k, block_rows)
+    totals = {name: sum(blocks) for name, blocks in seconds.items()}
+    medians = {name: np.median(blocks) for name, blocks in seconds.items()}
     result = {
-        "queries": args.queries,
-        "labels": args.labels,
-        "dimensions": args.dimensions,
-        "k": args.k,
+        **{key: getattr(args, key) for key in ("queries", "labels")},
+        **{key: getattr(args, key) for key in ("dimensions", "k")},
         "block_rows": block_rows,
-        "repeats": args.repeats,
         "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "seconds": medians,
-        "times_the_product": float(np.median(turns)),
-        "times_the_product_min_max": [float(turns.min()), float(turns.max())],
-        "ids_as_tf_top_k_percent": 100 * float(same.mean()),
+        "load": os.getloadavg()[0],
+        "seconds": {name: round(total, 2) for name, total in totals.items()},
+        "milliseconds_per_block_median": {
+            name: round(1e3 * median, 2) for name, median in medians.items()
+        },
+        "times_product": round(totals["exact_top_k"] / totals["product"], 3),
+        "times_product_median_block": round(
+            medians["exact_top_k"] / medians["product"], 3
+        ),
+        "ids_as_tf_top_k_percent": round(100 * equal, 4),
     }
     args.output.parent.mkdir(exist_ok=True)
     args.output.write_text(json.dumps(result, indent=1) + "\n")

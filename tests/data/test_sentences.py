@@ -42,6 +42,10 @@ def test_reads_the_opening_of_a_docstring():
     [
         ("", []),
         ("Too short.", []),
+        ("Internal: sort in place.", []),
+        ("See the guide about sorting.", []),
+        ("A tuple of Tensor objects (sorted, order).", []),
+        ("The created Operation.", []),
         ("One " + "word " * 39 + "more.", []),
         ("Deprecated since 3.2, do not use.", []),
         ("The formula is as follows:", []),
@@ -56,6 +60,12 @@ def test_reads_the_opening_of_a_docstring():
         ("Sort in place.\n:param x: the thing to sort", ["S"]),
         ("Note: Sort in place.", ["S"]),
         ("_Sort in place._", ["S"]),
+        ("Sorting\n=======\n\nSort in place.", ["S"]),
+        ("Sort in place\n---\nno more", ["S"]),
+        ("x.sort() -> None.  Sort in place.", ["S"]),
+        ("x.sort(key) -> None -- Sort in place", ["S"]),
+        ("x.sort() -> Sort in place", ["S"]),
+        ("Sort in place.\n\nReturns:\n  A `Tensor` of type `T`.", ["S"]),
         ("sort(x[, y])\n\nSort in place", ["S"]),
         ("sort(x, y=None)\n--\n\nSort in place", ["S"]),
     ],
@@ -88,6 +98,19 @@ def test_a_lone_sentence_is_joined_by_a_later_one(docstring):
         "Return the least value",
         "The least of all values",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Read all data until the end",
+        "Internal nodes are counted once",
+        "A tensor that holds the sums",
+        "Seek to a position",
+    ],
+)
+def test_boilerplate_is_not_a_prefix(text):
+    assert described(text + ".") == [text]
 
 
 def test_two_sentences_are_enough():

@@ -4,6 +4,7 @@ python -I serve_alone.py MODEL TEXTS_AS_JSON K IMPORTED REFUSED...
 """
 
 import importlib
+import importlib.machinery
 import json
 import sys
 
@@ -11,11 +12,21 @@ folder, texts, k, imported, *refused = sys.argv[1:]
 
 
 class Refuse:
-    """Finds, before anyone else, that these packages do not exist."""
+    """Finds these packages before anyone else, and does not load them.
+
+    TensorFlow asks where Keras is, without importing it.
+    """
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in refused:
-            raise ModuleNotFoundError(f"refused: {name}")
+            return importlib.machinery.ModuleSpec(name, self)
+        return None
+
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"refused: {spec.name}")
+
+    def exec_module(self, module):
+        raise AssertionError("never created")
 
 
 sys.meta_path.insert(0, Refuse())

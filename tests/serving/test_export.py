@@ -133,9 +133,9 @@ def test_serves_alone(folder, label_vectors):
         "scann",
         "tensorflow_recommenders",
     ]
+    arguments = [folder, json.dumps(TEXTS), "3", "tensorflow", *refused]
     done = subprocess.run(
-        [sys.executable, "-I", ALONE, folder, json.dumps(TEXTS), "3"]
-        + ["tensorflow", *refused],
+        [sys.executable, "-I", ALONE, *arguments],
         cwd=folder.parent,
         capture_output=True,
         text=True,

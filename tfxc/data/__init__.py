@@ -61,6 +61,9 @@ def __getattr__(name):
     if name not in TENSORFLOW:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{TENSORFLOW[name]}")
-    # The module `prepare` would hide the function of that name.
-    globals()[name] = getattr(module, name)
+    # All names of the module: importing `prepare` sets that name to the module,
+    # which would hide the function.
+    for other, file in TENSORFLOW.items():
+        if file == TENSORFLOW[name]:
+            globals()[other] = getattr(module, other)
     return globals()[name]

@@ -39,7 +39,8 @@ class BagTokenizer(tf.Module):
     Example:
 
     >>> texts = ["red wine", "white wine", "red meat", "wine"]
-    >>> tokenizer = BagTokenizer.fit([Texts.from_strings(texts)], length=4)
+    >>> texts = tfxc.data.Texts.from_strings(texts)
+    >>> tokenizer = tfxc.data.BagTokenizer.fit([texts], length=4)
     >>> tokenizer(["wine, RED wine"])["ids"].shape
     TensorShape([1, 4])
     """
@@ -71,21 +72,20 @@ class BagTokenizer(tf.Module):
             length: See the class.
             ngrams: See the class.
             min_count: Tokens with fewer occurrences are left out.
-            max_tokens: Most tokens to keep; a row of the encoder each.
+            max_tokens: Most words, pairs and parts of words to keep.
             labels: `Texts` of the labels; each one's whole text is kept as a
-                token, however rare.
+                token, however rare and beside the `max_tokens`.
         """
         counter, own = TokenCounter(), TokenCounter()
         for part in texts:
             for tokens in _chunks(part, word_fingerprints):
                 counter.add(tokens)
-        for tokens in _chunks(labels or (), whole_fingerprints):
+        labels = () if labels is None else labels
+        for tokens in _chunks(labels, whole_fingerprints):
             own.add(tokens)
         rows = sum(map(len, texts))
-        known = merged(
-            counter.vocabulary(rows, min_count, max_tokens),
-            own.vocabulary(rows, 1, max_tokens),
-        )
+        frequent = counter.vocabulary(rows, min_count, max_tokens)
+        known = merged(frequent, own.vocabulary(rows, 1, len(labels)))
         if not ngrams:
             return cls(known, length, ngrams)
         words = cls(known, length, ngrams)
@@ -93,7 +93,7 @@ class BagTokenizer(tf.Module):
         for part in texts:
             for tokens in _chunks(part, words.unknown_parts):
                 counter.add(tokens)
-        rest = max(max_tokens - len(known), 0)
+        rest = max_tokens - len(frequent)
         parts = counter.vocabulary(rows, min_count, rest)
         return cls(merged(known, parts), length, ngrams)
 
@@ -168,10 +168,12 @@ class BagTokenizer(tf.Module):
 
 def split_words(texts):
     """Words of each text, in lower case: `[b, None]` ragged string."""
-    lower = tf.strings.lower(texts, encoding="utf-8")
-    return tf.strings.split(
-        tf.strings.regex_replace(lower, r"[^\pL\pM\pN]+", " ")
-    )
+    # A NUL would end the text in `lower`, so what is no word goes first.
+    words = tf.strings.regex_replace(texts, r"[^\pL\pM\pN]+", " ")
+    # How I and İ are lowered depends on the locale of the process, so do it
+    # before: first I (and all ASCII), then İ, as Python does.
+    words = tf.strings.regex_replace(tf.strings.lower(words), "İ", "i\u0307")
+    return tf.strings.split(tf.strings.lower(words, encoding="utf-8"))
 
 
 def fingerprint(tokens):

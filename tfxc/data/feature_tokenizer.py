@@ -24,7 +24,8 @@ class FeatureTokenizer(tf.Module):
 
     Example:
 
-    >>> FeatureTokenizer(5, length=2)(["0:3 4:4"])["ids"].numpy()
+    >>> tokenizer = tfxc.data.FeatureTokenizer(num_features=5, length=2)
+    >>> tokenizer(["0:3 4:4"])["ids"].numpy()
     array([[5, 1]], dtype=int32)
     """
 
@@ -44,22 +45,20 @@ class FeatureTokenizer(tf.Module):
     def __call__(self, texts):
         pairs = tf.strings.split(texts)
         text = tf.strings.join([pairs.flat_values, ":1"])
-        fields = tf.strings.split(text, ":").to_tensor("", [None, 2])
-        ids = tf.strings.to_number(fields[:, 0], tf.int32)
+        fields = tf.strings.split(text, ":").to_tensor("", shape=[None, 2])
+        ids = tf.strings.to_number(fields[:, 0], tf.int64)
         values = tf.strings.to_number(fields[:, 1], tf.float32)
         known = (ids >= 0) & (ids < self.num_features)
-        ids = pairs.with_flat_values(tf.where(known, ids + 1, 0))
-        values = pairs.with_flat_values(tf.where(known, values, 0.0))
-        width = tf.maximum(ids.bounding_shape(axis=1), self.length)
-        ids = ids.to_tensor(shape=[None, width])
-        values = values.to_tensor(shape=[None, width])
+        ids = tf.where(known, tf.cast(ids, tf.int32) + 1, 0)
+        values = tf.where(known, values, 0.0)
+        # Padding is as long as a bag, so that every row fills one.
+        padding = [[0, 0], [0, self.length]]
+        ids = tf.pad(pairs.with_flat_values(ids).to_tensor(), padding)
+        values = tf.pad(pairs.with_flat_values(values).to_tensor(), padding)
         order = tf.argsort(
             tf.abs(values), direction="DESCENDING", stable=True
-        )[:, : self.length]
-        ids = tf.ensure_shape(
-            tf.gather(ids, order, batch_dims=1), [None, self.length]
-        )
-        values = tf.ensure_shape(
-            tf.gather(values, order, batch_dims=1), [None, self.length]
-        )
+        )  # [b, longest + length]
+        order = order[:, : self.length]
+        ids = tf.gather(ids, order, batch_dims=1)
+        values = tf.gather(values, order, batch_dims=1)
         return {"ids": ids, "weights": tf.math.l2_normalize(values, axis=1)}

@@ -32,9 +32,13 @@ class LabelListsBuilder:
         """
         check_range(ids, self.num_columns)
         rows = np.repeat(np.arange(len(counts)), counts)
-        lists = LabelLists.from_pairs(rows, ids, len(counts), self.num_columns)
-        self._ids.append(lists.ids)
-        self._counts.append(lists.row_counts())
+        if np.any(np.diff(rows * self.num_columns + ids) <= 0):
+            lists = LabelLists.from_pairs(
+                rows, ids, len(counts), self.num_columns
+            )
+            ids, counts = lists.ids, lists.row_counts()
+        self._ids.append(ids)
+        self._counts.append(counts)
 
     def build(self):
         """The `LabelLists` of all rows."""
@@ -70,7 +74,7 @@ class SparseFeaturesBuilder:
         check_range(ids, self.num_columns)
         values = finite_float32(values)
         rows = np.repeat(np.arange(len(counts)), counts)
-        keys = rows * max(self.num_columns, 1) + ids
+        keys = rows * self.num_columns + ids
         if np.any(np.diff(keys) <= 0):
             order = np.argsort(keys, kind="stable")
             ids, values, keys = ids[order], values[order], keys[order]

@@ -18,7 +18,7 @@ STRUCTURE = re.compile(
     r"(:\w+.*:|@\w+|[-*+•]\s|\(?\d+[.)]\s|\||\+-|={3}|--|>>>)"
 )
 SIGNATURE = re.compile(
-    r"[\w.]+(\.\.\.)?\s*\(([^()]|\([^()]*\))*\)\s*(->.*|[-=:]+>?\s*)?$"
+    r"[\w.]+(\.\.\.)?\s*\(([^()]|\([^()]*\))*\)\s*(->\s*\S+|[-=:]+>?)?\s*$"
 )
 MARKUP = (
     (re.compile(r":[\w:+.-]+:`~?([^`<]*?)\s*(<[^`]*>)?`"), r"\1"),  # :func:`x`
@@ -45,12 +45,21 @@ RETURNS = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 NO_LETTER = re.compile(r"[^a-zA-Z\s]+")
-LEAD = re.compile(r"(note|warning|caution|tip|important)s?: *(that )?", re.I)
+# What may stand before a sentence, such as `d.clear() -> None --`.
+LEAD = re.compile(
+    r"(note|warning|caution|tip|important)s?: *(that )?"
+    r"|[\w.]+\([^()]*\) *-+> *(\w+ *(\. |--|:) *)?",
+    re.IGNORECASE,
+)
 BOILERPLATE = re.compile(
-    r"(see|read|refer to|for more|for (further )?details|for example|e\.g"
-    r"|deprecated|added in|changed in|new in version|return self\b"
-    r"|implement |todo|internal|use \S+ instead|this is deprecated"
-    r"|this \w+ is (deprecated|an alias)|has the same type as)",
+    r"(see|refer to|read (more|the section)|for more|for (further )?details"
+    r"|for example|e\.g|deprecated|added in|changed in|new in version|todo"
+    r"|return self|use \S+ instead|this is deprecated|has the same type as"
+    r"|internal( function| routine| use|:)|this \w+ is (deprecated|an alias)"
+    r"|output( \w+)? tensor( of (the )?same| with the same|$)"
+    r"|an? ((list|tuple) of )?(mutable )?tensors?( objects?)?"
+    r"( \(.*| of type| of (the )?same| with the same|$)"
+    r"|the (created operation|updated variable))(?!\w)",
     re.IGNORECASE,
 )
 
@@ -111,11 +120,15 @@ def prose(docstring):
     found = []
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         lines = paragraph.split("\n")
-        if is_heading(*lines[:2]):
+        underlined = re.fullmatch(r" *[-=~^]{3,} *", "".join(lines[1:2]))
+        if is_heading(lines[0]) or (underlined and found):
             break
-        code = lines[0].startswith((".. ", " ") if found else ".. ")
+        if underlined:  # a title
+            found.append(lines[0].strip() + ".")
+            del lines[:2]
         while lines and SIGNATURE.match(lines[0].strip()):
             del lines[0]
+        code = paragraph.startswith((".. ", " ") if found else ".. ")
         body = [] if code else list(itertools.takewhile(is_prose, lines))
         text = " ".join(map(str.strip, body))
         if found and text[:1].islower() and found[-1][-1:] not in ".:!?":
@@ -127,9 +140,8 @@ def prose(docstring):
     return found
 
 
-def is_heading(line, underline=""):
-    underlined = re.fullmatch(r"[-=~^]{3,}", underline.strip())
-    return bool(SECTION.match(line.strip()) or underlined)
+def is_heading(line):
+    return bool(SECTION.match(line.strip()))
 
 
 def is_prose(line):

@@ -16,7 +16,7 @@ class Vocabulary:
 
     Args:
         fingerprints: `[tokens]`, int64; sorted, without repeats.
-        idf: `[tokens]`, float32; `log(rows / rows that hold the token)`.
+        idf: `[tokens]`, float32; `log(rows / occurrences)`, at least 1.
     """
 
     fingerprints: np.ndarray
@@ -87,4 +87,6 @@ def merged(first, second):
         np.concatenate([first.fingerprints, second.fingerprints]),
         return_index=True,
     )
-    return Vocabulary(fingerprints, np.concatenate([first.idf, second.idf])[place])
+    return Vocabulary(
+        fingerprints, np.concatenate([first.idf, second.idf])[place]
+    )

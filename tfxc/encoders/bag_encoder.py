@@ -48,7 +48,8 @@ class BagEncoder(keras.layers.Layer):
     """
 
     def __init__(self, num_tokens, dim=128, hidden=256, seed=0, **kwargs):
-        super().__init__(**kwargs)
+        # Under a policy of low precision, only the residual block is in it.
+        super().__init__(autocast=False, **kwargs)
         self.num_tokens = num_tokens
         self.dim = dim
         self.hidden = hidden
@@ -58,6 +59,7 @@ class BagEncoder(keras.layers.Layer):
             shape=(num_tokens, dim),
             initializer=random,
             trainable=False,
+            autocast=False,
             dtype="float32",
             name="table",
         )
@@ -68,10 +70,14 @@ class BagEncoder(keras.layers.Layer):
                     hidden,
                     activation="relu",
                     kernel_initializer=keras.initializers.GlorotNormal(seed),
+                    dtype=self.dtype_policy,
                     name="widen",
                 ),
                 keras.layers.Dense(
-                    dim, kernel_initializer="zeros", name="narrow"
+                    dim,
+                    kernel_initializer="zeros",
+                    dtype=self.dtype_policy,
+                    name="narrow",
                 ),
             ]
 

@@ -19,7 +19,8 @@ def exact_top_k(
 
     Works on NumPy's threads. Memory beyond the inputs is one block of scores,
     `5 x block_rows x block_labels` bytes, and one block of queries and labels
-    where they are not float32 already.
+    where they are not float32 already. It takes up to 13 times that for a
+    moment where all queries of a block score all labels the same.
 
     Args:
         queries: `[q, d]`, any float dtype; may be memory-mapped.

@@ -11,10 +11,10 @@ from tfxc.saved_model import read_description as read_description
 from tfxc.serving.curves import draw_curves as draw_curves
 from tfxc.serving.examples import readable_examples as readable_examples
 from tfxc.serving.export import export_saved_model as export_saved_model
+from tfxc.serving.finish import finish as finish
 from tfxc.serving.metric_tables import metric_tables as metric_tables
 from tfxc.serving.metric_tables import print_metrics as print_metrics
 from tfxc.serving.query_texts import query_texts as query_texts
 from tfxc.serving.query_vectors import QueryVectors as QueryVectors
 from tfxc.serving.report import write_report as write_report
-from tfxc.serving.finish import finish as finish
 from tfxc.serving.summary import print_summary as print_summary

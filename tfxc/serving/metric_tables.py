@@ -36,25 +36,15 @@ def metric_tables(metrics):
         unseen in training.
     """
     queries, labels = metrics.get("num_queries"), metrics.get("num_labels")
-    tables = [
-        _ranked(
-            "Test queries",
-            metrics,
-            f"{_whole(queries)} queries, {_whole(labels)} labels.",
-        )
-    ]
+    note = f"{_whole(queries)} queries, {_whole(labels)} labels."
+    constants = {n: metrics.get(n) for n in ("propensity_A", "propensity_B")}
+    tables = [_ranked("Test queries", metrics, constants, note)]
     if metrics.get("groups"):
         tables.append(_groups(metrics["groups"]))
-    if metrics.get("zero_shot"):
-        part = metrics["zero_shot"]
-        note = (
-            f"{_whole(part.get('num_queries'))} queries that have a label "
-            "without training queries."
-        )
-        constants = {
-            name: metrics.get(name) for name in ("propensity_A", "propensity_B")
-        }
-        tables.append(_ranked("Zero-shot", {**constants, **part}, note))
+    if part := metrics.get("zero_shot"):
+        queries = _whole(part.get("num_queries"))
+        note = f"Queries with a label that no training query has: {queries}."
+        tables.append(_ranked("Zero-shot", part, constants, note))
     return tables
 
 
@@ -64,19 +54,16 @@ def print_metrics(metrics, console):
 
     for part in metric_tables(metrics):
         shown = table.Table(
-            title=part.title,
-            caption=part.note,
-            box=box.SIMPLE_HEAD,
-            title_justify="left",
-            caption_justify="left",
+            box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False
         )
         for number, column in enumerate(part.columns):
-            shown.add_column(
-                column, justify="right" if number else "left", no_wrap=True
-            )
+            justify = "right" if number else "left"
+            shown.add_column(column, justify=justify)
         for row in part.rows:
             shown.add_row(*row)
+        console.print(f"\n{part.title}", style="bold")
         console.print(shown)
+        console.print(part.note, style="dim", highlight=False)
 
 
 def percentage(value):
@@ -90,8 +77,7 @@ def _whole(value):
     return f"{value:,}" if isinstance(value, int) else "-"
 
 
-def _ranked(title, metrics, note):
-    a, b = metrics.get("propensity_A"), metrics.get("propensity_B")
+def _ranked(title, metrics, constants, note):
     columns = ["percent", *(f"@{k}" for k in (*KS, 10, 100))]
     rows = [
         [name, *(percentage(metrics.get(f"{name}@{k}")) for k in KS), "", ""]
@@ -99,9 +85,8 @@ def _ranked(title, metrics, note):
     ]
     recall = [percentage(metrics.get(name)) for name in RECALL]
     rows.append(["R", "", "", "", *recall])
-    a, b = ("-" if x is None else x for x in (a, b))
-    note = f"{note} PSP with A = {a}, B = {b}."
-    return Table(title, columns, rows, note)
+    a, b = ("-" if x is None else x for x in constants.values())
+    return Table(title, columns, rows, f"{note} PSP with A = {a}, B = {b}.")
 
 
 def _groups(groups):

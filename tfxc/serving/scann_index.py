@@ -9,19 +9,20 @@ from tfxc.errors import InputError
 from tfxc.serving.search_model import top_k_in_blocks
 
 MIN_LABELS = 16  # ScaNN's codebooks have 16 centres: it refuses fewer vectors
-REORDERED = 500  # candidates that ScaNN scores again, exactly
-SEARCHED = 0.2  # share of the leaves that it looks into
+ONE_LEAF = 200_000  # labels up to which all are looked at: half a millisecond
+SEARCHED = 0.2  # share of the leaves to look into, of more labels
+REORDERED = 1000  # candidates that are scored again, exactly
 
 
 class ScannIndex:
     """`tfrs.layers.factorized_top_k.ScaNN` that always returns k labels.
 
-    ScaNN puts the labels into about `sqrt(L)` leaves, compares the query with
-    compressed vectors of the nearest fifth of them, and computes the exact
-    scores of the best 500. Up to 1,000 labels there is one leaf, and up to 500
-    the result is exact.
+    ScaNN compares the query with compressed vectors and computes the exact
+    scores of the best 1,000 labels. Up to 200,000 labels it compares all, and
+    finds nearly what exact search finds (everything up to 1,000 labels); more
+    labels are put into `sqrt(L)` leaves, and the nearest fifth is compared.
 
-    ScaNN takes k as a tensor, but returns no more than the 500, and pads with
+    ScaNN takes k as a tensor, but returns no more than the 1,000, and pads with
     label 0 and score NaN where the leaves held fewer. Both would reach the
     user as wrong labels, so such a batch is searched exactly instead.
 
@@ -44,7 +45,7 @@ class ScannIndex:
 
     def __init__(self, label_vectors):
         num_labels = len(label_vectors)
-        leaves = round(math.sqrt(num_labels)) if num_labels > 1000 else 1
+        leaves = round(math.sqrt(num_labels)) if num_labels > ONE_LEAF else 1
         self.layer = import_scann_layer()(
             k=min(10, num_labels),
             num_leaves=leaves,

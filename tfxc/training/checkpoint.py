@@ -30,24 +30,31 @@ def restore_checkpoint(folder, model):
         `(epoch, meta)`; `(0, {})` where there is no checkpoint.
 
     Raises:
-        InputError: if the checkpoint is of another model.
+        InputError: if the checkpoint cannot be read, or is of another model.
     """
     checkpoints = finished(pathlib.Path(folder))
     if not checkpoints:
         return 0, {}
-    arrays, meta = read_arrays(checkpoints[-1])
+    newest = checkpoints[-1]
+    try:
+        arrays, meta = read_arrays(newest)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{newest}: expected a complete checkpoint; without this folder, "
+            f"training starts anew. Received: {error}"
+        ) from error
     variables = _variables(model)
     saved = {name: array.shape for name, array in arrays.items()}
     expected = {name: tuple(v.shape) for name, v in variables.items()}
     if saved != expected:
         different = sorted(saved.items() ^ expected.items())
         raise InputError(
-            f"{checkpoints[-1]}: expected the variables of this model. "
+            f"{newest}: expected the variables of this model. "
             f"Received: {different[:4]}"
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])
-    return int(checkpoints[-1].name.removeprefix("epoch-")), meta
+    return int(newest.name.removeprefix("epoch-")), meta
 
 
 def finished(folder):
@@ -56,6 +63,15 @@ def finished(folder):
 
 
 def _variables(model):
-    """`{number and path: variable}` of the model and its optimiser."""
-    variables = [*model.variables, *model.optimizer.variables]
-    return {f"{i} {v.path}": v for i, v in enumerate(variables)}
+    """`{name: variable}` of the model and its optimiser.
+
+    The names do not depend on how many models the program has made before.
+    """
+    if not model.optimizer.built:  # as it is before the first step
+        model.optimizer.build(model.trainable_variables)
+    return {
+        **{f"model/{i} {v.name}": v for i, v in enumerate(model.variables)},
+        **{
+            f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables)
+        },
+    }

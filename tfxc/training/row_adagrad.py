@@ -108,6 +108,4 @@ class RowAdagrad(keras.layers.Layer):
 def _add_rows(variable, ids, updates):
     """Adds `updates` `[b, n, ...]` to the rows `ids` `[b, n]`, in place."""
     flat = ops.reshape(updates, (-1, *updates.shape[2:]))
-    variable.value.scatter_add(
-        tf.IndexedSlices(flat, ops.reshape(ids, (-1,)))
-    )
+    variable.value.scatter_add(tf.IndexedSlices(flat, ops.reshape(ids, (-1,))))

@@ -1,0 +1,62 @@
+"""Where results go, and the machine that they come from."""
+
+import json
+import os
+import pathlib
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def write_results(name, command, results):
+    """Writes `benchmarks/results/NAME.json`, and prints it.
+
+    Args:
+        name: Name of the file.
+        command: How to measure it again.
+        results: JSON-serialisable dictionary.
+    """
+    report = {
+        "command": command,
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+        },
+        "results": results,
+    }
+    text = json.dumps(report, indent=1)
+    RESULTS.mkdir(exist_ok=True)
+    temporary = RESULTS / f".{name}.json"
+    temporary.write_text(text + "\n")
+    temporary.rename(RESULTS / f"{name}.json")
+    print(text)
+
+
+def timed_command(arguments, environment=None):
+    """Runs a command of this Python as a process of its own.
+
+    Returns:
+        `{"seconds", "peak_gb"}`: wall time, and the most memory of any one
+        process so far that this one has waited for.
+
+    Raises:
+        subprocess.CalledProcessError: if the command fails.
+    """
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        check=True,
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+    return {
+        "seconds": round(time.perf_counter() - start, 1),
+        "peak_gb": round(peak, 2),
+    }

@@ -1,0 +1,130 @@
+"""Writes the table of results in the README from `benchmarks/results/`.
+
+    python benchmarks/table.py
+"""
+
+import json
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+START, END = "<!-- results -->\n", "<!-- end of results -->"
+
+
+def lines():
+    """The lines of the table, one for each measured claim."""
+    yield "| what | bar | measured | command |"
+    yield "|---|---|---|---|"
+    for what, bar, measured, command in rows():
+        yield f"| {what} | {bar} | {measured} | `{command}` |"
+
+
+def rows():
+    """`(what, bar, measured, command)` of each claim."""
+    report = read("encoder_alone")
+    yso = report["results"]["yso-finna-en seed 0"]
+    cooking = report["results"]["cooking seed 0"]
+    command = report["command"]
+    for name, bar in (("P@1", 33), ("PSP@1", 32), ("R@100", 72)):
+        what = f"yso-finna-en, encoder alone: {name}"
+        if name == "PSP@1":
+            what += " (A 0.55, B 1.5)"
+        yield what, f"≥ {bar}", f"{yso[name]:.2f}", command
+    yield (
+        "yso-finna-en, all of `train.py`",
+        "≤ 30 min, 3 GB",
+        f"{yso['whole']['seconds'] / 60:.1f} min, {yso['whole']['peak_gb']} GB",
+        command,
+    )
+    yield (
+        "cooking, encoder alone: P@1",
+        "≥ 63",
+        f"{cooking['P@1']:.2f}",
+        command,
+    )
+    yield (
+        "planning, share of the epochs (bag encoder)",
+        "≤ 10%",
+        f"{yso['planning_percent']:.1f}%",
+        command,
+    )
+    report = read("clustering")
+    first = report["results"][0]
+    yield (
+        "clustering 525,773 x 128 into clusters of 64",
+        "≤ 12 s",
+        f"{first['wall_seconds']} s ({first['cpu_seconds']} s of CPU)",
+        report["command"],
+    )
+    report = read("input_pipeline")
+    rate = report["results"]["1024 candidates"]["rows_per_second"]
+    yield (
+        "input pipeline alone, length 32, batch 1,024",
+        "≥ 500,000 rows/s",
+        f"{rate:,} rows/s",
+        report["command"],
+    )
+    report = read("row_optimizer")
+    steps = list(report["results"].values())
+    yield (
+        "training step at 10k / 100k / 1M token rows",
+        "does not grow",
+        " / ".join(f"{step['row_adagrad_ms']:.0f}" for step in steps)
+        + " ms (Keras Adam: "
+        + " / ".join(f"{step['keras_adam_ms']:.0f}" for step in steps)
+        + ")",
+        report["command"],
+    )
+    report = read("first_step")
+    empty, full = (
+        report["results"][name] for name in ("empty cache", "full cache")
+    )
+    yield (
+        "preparing yso-finna-en",
+        "≤ 60 s, 2 GB",
+        f"{empty['prepare_seconds']} s, {empty['prepare_peak_gb']} GB",
+        report["command"],
+    )
+    yield (
+        "second start on yso-finna-en, to the first step",
+        "≤ 3 s",
+        f"{full['first_step_seconds']} s "
+        f"(and {full['import_seconds']} s to import TensorFlow)",
+        report["command"],
+    )
+    report = read("exact_search")
+    yield exact_search_row(report)
+    report = read("readers")
+    yield readers_row(report)
+    report = read("demo")
+    demo = report["results"]
+    yield (
+        "`python train.py`, empty cache",
+        "≤ 5 min, 4 GB",
+        f"{demo['seconds'] / 60:.1f} min, {demo['peak_gb']} GB",
+        report["command"],
+    )
+    yield (
+        f"demo: “{demo['query']}” finds `xml.etree.ElementTree.dump`",
+        "in the first 5",
+        "yes" if demo["found"] else "no",
+        report["command"],
+    )
+
+
+def read(name):
+    """One file of results."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def main():
+    text = README.read_text()
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    table = "\n".join(lines())
+    README.write_text(f"{before}{START}{table}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
