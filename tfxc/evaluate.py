@@ -13,6 +13,7 @@ import tyro
 
 from tfxc.command import run_command
 from tfxc.errors import InputError
+from tfxc.run import read_json
 from tfxc.saved_model import load_saved_model, read_description
 
 NEEDED = {"num_train_rows", "propensity_A", "propensity_B"}
@@ -121,7 +122,7 @@ def read_data(path, run):
                 f"--data: expected a data set, as {run} does not name one. "
                 "Received: none"
             )
-        path = json.loads(recipe.read_text("utf-8"))["options"]["data"]
+        path = read_json(recipe)["options"]["data"]
     return python_api_dataset() if path is None else read_dataset(path)
 
 

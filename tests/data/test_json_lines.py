@@ -108,6 +108,11 @@ BAD_QUERIES = {
         f"{QUERY.strip()} null {QUERY.strip()}",
         "one JSON object",
     ),
+    "two on two lines": (
+        '{"title": "x", "target_ind": []} {"z":\n'
+        '{"y": 1}, "title": "x", "target_ind": []}',
+        "expected one JSON object",
+    ),
     "comma behind": (QUERY.strip() + ",", "expected one JSON object"),
     "raw control": (
         '{"title": "a\tb", "target_ind": []}',

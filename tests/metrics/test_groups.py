@@ -18,7 +18,7 @@ from tfxc.metrics import LabelGroups, frequency_groups, rows_with_group
     "counts",
     [
         np.random.default_rng(0).zipf(1.5, size=500) - 1,
-        np.ones(100, int),
+        np.random.default_rng(0).integers(1, 3, size=5000),
         [5, 0, 0],
         [0, 0],
         [],

@@ -58,7 +58,7 @@ class FeatureTokenizer(tf.Module):
         order = tf.argsort(
             tf.abs(values), direction="DESCENDING", stable=True
         )  # [b, longest + length]
-        order = order[:, : self.length]
+        order = tf.ensure_shape(order[:, : self.length], [None, self.length])
         ids = tf.gather(ids, order, batch_dims=1)
         values = tf.gather(values, order, batch_dims=1)
         return {"ids": ids, "weights": tf.math.l2_normalize(values, axis=1)}

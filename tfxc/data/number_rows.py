@@ -31,7 +31,6 @@ def parse_pairs(block):
     ids, values = _columns(block, {"id": pa.int64(), "value": pa.float64()})
     text = np.frombuffer(block, np.uint8)
     counts = _count_per_line(text, np.flatnonzero(text == COLON))
-    _check_count(len(ids), counts)
     return ids, values, counts
 
 
@@ -55,7 +54,6 @@ def parse_integers(block):
     starts = ~blank
     starts[1:] &= blank[:-1]
     counts = _count_per_line(text, np.flatnonzero(starts))
-    _check_count(len(integers), counts)
     return integers, counts
 
 
@@ -97,11 +95,6 @@ def parse_labelled_pairs(block):
 def _check_bytes(block, allowed):
     if block.translate(None, allowed):
         raise Malformed("a character that is no part of a number")
-
-
-def _check_count(parsed, counts):
-    if parsed != counts.sum():
-        raise Malformed(f"{counts.sum()} entries, of which {parsed} parse")
 
 
 def _count_per_line(text, positions):

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import itertools
 import math
 
 MOST_MARKED = 40  # epochs up to which each one gets a dot
@@ -102,6 +103,7 @@ def _draw(kind, epochs, columns):
     with matplotlib.rc_context({**colours, **style}):
         figure = Figure(figsize=(4.8, 3), layout="constrained")
         axes = figure.add_subplot()
+        lines = itertools.cycle(["-", "--", "-.", ":"])
         for name, values in columns.items():
             # Missing epochs are bridged: metrics may be measured now and then.
             points = [
@@ -112,6 +114,7 @@ def _draw(kind, epochs, columns):
             marker = "o" if len(points) <= MOST_MARKED else ""
             axes.plot(
                 *zip(*points, strict=True),
+                next(lines),  # told apart without colours, too
                 marker=marker,
                 markersize=3,
                 label=_plain(name),
@@ -122,7 +125,9 @@ def _draw(kind, epochs, columns):
         axes.grid(alpha=0.2, color=INK)
         axes.spines[["top", "right"]].set_visible(False)
         if len(columns) > 1:
-            axes.legend(frameon=False, fontsize=8, ncols=2)
+            figure.legend(
+                loc="outside lower center", frameon=False, fontsize=8, ncols=4
+            )
         return Curve(_describe(kind, columns), _address(figure))
 
 
