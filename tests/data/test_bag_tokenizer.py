@@ -11,6 +11,7 @@
 """
 
 import collections
+import itertools
 import os
 import subprocess
 import sys
@@ -20,9 +21,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfxc.data import BagTokenizer, Texts, Vocabulary
+from tfxc.data import BagTokenizer, Texts, Vocabulary, bag_tokenizer
 
-ALPHABET = list("aaabbbccAB  ,.-'=<>\n\t0½٣éÉß\u0301ΣΑİI字🙂ﬁǅ_\0")
+ALPHABET = list("aaabbbccAB  ,.-'=<>\n\t0½٣éÉß\u0301ΣΛİI字🙂ﬁǅ_\0")
 
 
 def random_texts(rng, count=200, least=0, most=30):
@@ -43,7 +44,7 @@ def slow_words(text):
 
 
 def slow_pairs(words):
-    return [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    return [f"{a} {b}" for a, b in itertools.pairwise(words)]
 
 
 def slow_parts(words, ngrams):
@@ -80,7 +81,9 @@ class SlowTokenizer:
         counts, parts = collections.Counter(), collections.Counter()
         for words in rows:
             counts.update(words + slow_pairs(words))
-        whole = collections.Counter("=" + " ".join(slow_words(x)) for x in labels)
+        whole = collections.Counter(
+            "=" + " ".join(slow_words(x)) for x in labels
+        )
         frequent = most_frequent(counts, min_count, max_tokens)
         for words in rows:
             unknown = [word for word in words if word not in frequent]
@@ -102,7 +105,7 @@ class SlowTokenizer:
 
 @pytest.mark.parametrize(
     ("ngrams", "min_count", "max_tokens"),
-    [((), 2, 10**6), ((3,), 1, 10**6), ((2, 4), 2, 150), ((3, 4), 3, 5)],
+    [((), 1, 10**6), ((2, 4), 2, 150), ((3,), 3, 5)],
 )
 def test_equals_plain_python(rng, ngrams, min_count, max_tokens):
     texts, labels = random_texts(rng), random_texts(rng, 20, least=5, most=12)
@@ -128,8 +131,7 @@ def test_equals_plain_python(rng, ngrams, min_count, max_tokens):
     assert {0, 1, 2, 3} <= lengths, "texts are too much alike"
 
 
-def test_every_text_of_two_fits_is_the_same(rng):
-    """Rows may come in several `Texts`, and in any order."""
+def test_rows_may_come_in_parts_and_in_any_order(rng):
     texts = random_texts(rng)
     parts = [Texts.from_strings(texts[120:]), Texts.from_strings(texts[:120])]
     one = learnt(texts, length=5).vocabulary
@@ -140,8 +142,8 @@ def test_every_text_of_two_fits_is_the_same(rng):
 
 
 def words_of(text):
-    split = BagTokenizer.__call__.__globals__["split_words"]([text])
-    return [word.decode() for word in split[0].numpy()]
+    words = bag_tokenizer.split_words([text])[0]
+    return [word.decode() for word in words.numpy()]
 
 
 @pytest.mark.parametrize(
@@ -251,21 +253,21 @@ def test_graph_equals_eager(rng):
     assert len(tokenizer.trainable_variables) == 0
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 40, 8192])
-def test_bags_in_chunks_equal_one_call(rng, chunk, monkeypatch):
+def test_chunks_equal_one_call(rng, monkeypatch):
     texts = random_texts(rng, 40)
+    whole = learnt(texts, length=6)
+    expected = whole(texts)
+    monkeypatch.setattr(bag_tokenizer, "CHUNK", 7)
     tokenizer = learnt(texts, length=6)
-    expected = tokenizer(texts)
-    monkeypatch.setitem(BagTokenizer.bags.__globals__, "CHUNK", chunk)
+    for name in ("fingerprints", "idf"):
+        np.testing.assert_array_equal(
+            getattr(tokenizer.vocabulary, name), getattr(whole.vocabulary, name)
+        )
     bags = tokenizer.bags(Texts.from_strings(texts))
     assert bags.ids.any()
     np.testing.assert_array_equal(bags.ids, expected["ids"])
     np.testing.assert_array_equal(
         bags.weights, expected["weights"].numpy().astype(np.float16)
-    )
-    again = learnt(texts, length=6).vocabulary
-    np.testing.assert_array_equal(
-        again.fingerprints, tokenizer.vocabulary.fingerprints
     )
     assert len(tokenizer.bags(Texts.from_strings([]))) == 0
 

@@ -56,6 +56,16 @@ def test_it_changes_with_the_files(tmp_path, change):
     assert fingerprint(folder) != before
 
 
+def test_it_depends_on_the_part_that_a_file_plays(tmp_path):
+    prints = set()
+    for name in ("filter_labels_train.txt", "filter_labels_test.txt"):
+        files = {**FILES, name: "0 0\n"}
+        prints.add(
+            fingerprint(slow_readers.write_files(tmp_path / name, files))
+        )
+    assert len(prints) == 2
+
+
 def test_contents_do_not_run_together(tmp_path):
     one = {"train.tsv": "a\tb\n", "test.tsv": "c\td\n"}
     two = {"train.tsv": "a\tb\nc\td\n", "test.tsv": ""}

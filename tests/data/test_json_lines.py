@@ -108,11 +108,6 @@ BAD_QUERIES = {
         f"{QUERY.strip()} null {QUERY.strip()}",
         "one JSON object",
     ),
-    "two on two lines": (
-        '{"title": "x", "target_ind": []} {"z":\n'
-        '{"y": 1}, "title": "x", "target_ind": []}',
-        "expected one JSON object",
-    ),
     "comma behind": (QUERY.strip() + ",", "expected one JSON object"),
     "raw control": (
         '{"title": "a\tb", "target_ind": []}',
@@ -219,6 +214,16 @@ def test_bad_first_line(tmp_path, line):
         read_json_lines(folder)
 
 
+def test_objects_that_do_not_keep_to_their_lines(tmp_path):
+    # As many objects as lines, and each line starts as an object does.
+    queries = (
+        '{"title": "x", "target_ind": []} {"z":\n'
+        '{"y": 1}, "title": "x", "target_ind": []}\n'
+    )
+    with pytest.raises(InputError, match=r"trn.json, line 1: .*Received: "):
+        read_json_lines(write(tmp_path, queries))
+
+
 @pytest.mark.parametrize("depth", [100, 200_000])
 def test_deep_values_are_ignored_or_refused(tmp_path, depth):
     deep = "[" * depth + "]" * depth
@@ -255,6 +260,15 @@ def test_a_repeated_uid_is_reported_with_both_lines(
         f"{folder / name}, line 5: expected every uid once, but line 3 has it "
         "too. Received: 'q'"
     )
+
+
+def test_rows_without_a_uid_are_not_repeats(tmp_path):
+    labels = "".join(
+        json.dumps({"uid": uid, "title": "x"}) + "\n"
+        for uid in ("q", None, None, "q")
+    )
+    with pytest.raises(InputError, match=r"line 4: .* line 1 has it too"):
+        read_json_lines(write(tmp_path, labels=labels))
 
 
 @pytest.mark.parametrize("data", ["", "\n \n", "\ufeff"])

@@ -149,6 +149,9 @@ DAMAGES = {
     "other splits": lambda e: swap(
         e, "train/relevant/splits", np.array([0, 3], np.int64)
     ),
+    "other start": lambda e: swap(
+        e, "train/relevant/splits", np.array([1, 2], np.int64)
+    ),
     "other type": lambda e: swap(
         e, "train/relevant/ids", np.zeros(2, np.int64)
     ),

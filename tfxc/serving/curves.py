@@ -88,37 +88,10 @@ def _draw(kind, epochs, columns):
     from matplotlib.figure import Figure  # without pyplot: no global state
     from matplotlib.ticker import MaxNLocator
 
-    colours = {
-        f"{part}.{name}": INK
-        for part, name in (
-            ("text", "color"),
-            ("axes", "labelcolor"),
-            ("axes", "edgecolor"),
-            ("xtick", "color"),
-            ("ytick", "color"),
-            ("legend", "labelcolor"),
-        )
-    }
-    style = {"svg.fonttype": "none", "svg.hashsalt": kind, "font.size": 9}
-    with matplotlib.rc_context({**colours, **style}):
+    with matplotlib.rc_context({**_style(), "svg.hashsalt": kind}):
         figure = Figure(figsize=(4.8, 3), layout="constrained")
         axes = figure.add_subplot()
-        lines = itertools.cycle(["-", "--", "-.", ":"])
-        for name, values in columns.items():
-            # Missing epochs are bridged: metrics may be measured now and then.
-            points = [
-                (x, y)
-                for x, y in zip(epochs, values, strict=True)
-                if not math.isnan(y)
-            ]
-            marker = "o" if len(points) <= MOST_MARKED else ""
-            axes.plot(
-                *zip(*points, strict=True),
-                next(lines),  # told apart without colours, too
-                marker=marker,
-                markersize=3,
-                label=_plain(name),
-            )
+        _draw_lines(axes, epochs, columns)
         axes.set_xlabel("epoch")
         axes.set_ylabel(_plain(kind))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -129,6 +102,41 @@ def _draw(kind, epochs, columns):
                 loc="outside lower center", frameon=False, fontsize=8, ncols=4
             )
         return Curve(_describe(kind, columns), _address(figure))
+
+
+def _style():
+    """Settings of matplotlib: all ink in one colour, text as text."""
+    inked = (
+        "text.color",
+        "axes.labelcolor",
+        "axes.edgecolor",
+        "xtick.color",
+        "ytick.color",
+        "legend.labelcolor",
+    )
+    return {
+        **dict.fromkeys(inked, INK),
+        "svg.fonttype": "none",
+        "font.size": 9,
+    }
+
+
+def _draw_lines(axes, epochs, columns):
+    lines = itertools.cycle(["-", "--", "-.", ":"])
+    for name, values in columns.items():
+        # Missing epochs are bridged: metrics may be measured now and then.
+        points = [
+            (x, y)
+            for x, y in zip(epochs, values, strict=True)
+            if not math.isnan(y)
+        ]
+        axes.plot(
+            *zip(*points, strict=True),
+            next(lines),  # told apart without colours, too
+            marker="o" if len(points) <= MOST_MARKED else "",
+            markersize=3,
+            label=_plain(name),
+        )
 
 
 def _address(figure):
