@@ -62,6 +62,7 @@ def train(name, model, options, recipe):
     console = Console()
     run = Run(options.output)
     dataset, key = tfxc.data.load_dataset(options.data)
+    model.check(recipe, dataset)
     settings = settings_of(name, options, recipe)
     run.start({**settings, "content": {"key": key}})
     if run.complete:

@@ -31,23 +31,23 @@ class Recipe:
     """Queries of a batch."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
-    learning_rate: float = 0.1
+    learning_rate: float = 6.0
     """Rate of the token table (row-wise Adagrad); falls linearly to zero."""
     dense_learning_rate: float = 1e-3
     """Rate of the residual block (Adam); falls linearly to zero."""
-    initial_accumulator: float = 1.0
-    """Where Adagrad's sums start: larger holds back what is rarely seen."""
+    initial_accumulator: float = 100.0
+    """Where Adagrad's sums start; small values overfit the rare tokens."""
     loss: typing.Literal["decoupled_softmax", "ngame_triplet"] = (
         "decoupled_softmax"
     )
     """"decoupled_softmax" or "ngame_triplet", as published."""
-    temperature: float = 0.05
+    temperature: float = 0.07
     """Divides the scores in a softmax; smaller looks at harder negatives."""
     margin: float = 0.3
     """Of the triplet loss: by how much a positive should be ahead."""
     every_positive: bool = True
     """Train on all known positives in the batch; NGAME ignores all but one."""
-    dim: int = 128
+    dim: int = 256
     """Dimension of the vectors."""
     hidden: int = 256
     """Width of the residual block after the sum of token vectors."""
@@ -65,11 +65,11 @@ class Recipe:
     """First epoch with clustered batches; before, vectors mean little."""
     cluster_size: int = 4
     """Rows per cluster at first."""
-    cluster_growth: int = 2
+    cluster_growth: int = 1
     """Epochs after which the clusters double in size."""
-    max_cluster_size: int = 64
+    max_cluster_size: int = 16
     """Rows per cluster at most."""
-    refresh_interval: int = 2
+    refresh_interval: int = 1
     """Epochs between two clusterings."""
     validation_rows: int = 1000
     """Training queries held out to watch; at most a tenth of them."""
@@ -77,9 +77,43 @@ class Recipe:
     """Of initial values, order, clusters and drawn positives."""
 
     @classmethod
+    def yso_finna_en(cls):
+        """525,773 library titles, 24,965 subjects."""
+        return cls(epochs=6, validation_rows=2000)
+
+    @classmethod
     def cooking(cls):
-        """12,404 question titles, 736 tags."""
-        return cls(epochs=20)
+        """12,404 question titles, 736 tags; soon learnt by heart."""
+        return cls(epochs=4)
+
+
+POSITIVE = (
+    *("epochs", "batch_size", "num_candidates", "dim", "length"),
+    *("label_length", "min_count", "max_tokens", "cluster_size"),
+    *("refresh_interval", "learning_rate", "dense_learning_rate"),
+    *("initial_accumulator", "temperature"),
+)
+
+
+def check(recipe, dataset):
+    """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
+    rows, _ = split_rows(dataset.train.relevant, recipe)
+    flags = {name: getattr(recipe, name) for name in POSITIVE}
+    ranges = [(name, value, 0, None) for name, value in flags.items()]
+    ranges += [
+        ("num_candidates", recipe.num_candidates, recipe.batch_size - 1, None),
+        ("batch_size", recipe.batch_size, 0, len(rows)),
+        ("max_cluster_size", recipe.max_cluster_size, 0, recipe.batch_size),
+        ("cluster_size", recipe.cluster_size, 0, recipe.max_cluster_size),
+    ]
+    for name, value, above, most in ranges:
+        if not value > above or (most is not None and value > most):
+            limit = "" if most is None else f" and at most {most}"
+            raise tfxc.InputError(
+                f"--{name.replace('_', '-')}: expected a number above {above}"
+                f"{limit} ({len(rows):,} training queries have labels and are "
+                f"not held out). Received: {value}"
+            )
 
 
 def fit(recipe, dataset, key, run, console):
@@ -156,12 +190,6 @@ def tokens(recipe):
 
 def compiled_model(recipe, prepared, num_rows):
     """The dual encoder, its loss and its two optimisers."""
-    if recipe.batch_size > num_rows:
-        raise tfxc.InputError(
-            f"expected at least {recipe.batch_size} training queries, one "
-            "batch; set a smaller --batch-size. "
-            f"Received: {num_rows} that have labels and are not held out"
-        )
     steps = recipe.epochs * -(-num_rows // recipe.batch_size)
     encoder = tfxc.encoders.BagEncoder(
         num_tokens=len(prepared.tokenizer),

@@ -85,7 +85,8 @@ class BagEncoder(keras.layers.Layer):
         for layer, width in zip(
             self.block, (self.dim, self.hidden), strict=False
         ):
-            layer.build((None, width))
+            if not layer.built:
+                layer.build((None, width))
 
     def gather(self, inputs):
         """The weighted sum of each bag's token vectors: `[b, dim]`."""

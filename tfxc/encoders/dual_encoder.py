@@ -41,7 +41,13 @@ class DualEncoder(keras.Model):
             dtype="float32",
             name="query_vectors",
         )
+        self.loss_tracker = keras.metrics.Mean(name="loss")
         self.built = True
+
+    @property
+    def metrics(self):
+        # Keras shows their results at the end of an epoch.
+        return [self.loss_tracker]
 
     def call(self, inputs):
         return self.encoder(inputs)
@@ -73,4 +79,5 @@ class DualEncoder(keras.Model):
             queries.shape[0],
         )
         self.query_vectors.assign(queries)
+        self.loss_tracker.update_state(loss)
         return {"loss": loss}

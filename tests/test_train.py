@@ -1,0 +1,188 @@
+"""Invariants of the command `python train.py`:
+
+- a run that was killed at any moment and started again ends with the same
+  bits as one that was not: weights, optimisers, bank, clusters, history;
+- what the user got wrong is one message and exit code 2, without a traceback
+  and without a half-written run;
+- a finished run is left alone, and its folder holds what it promises.
+"""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tfxc.data.arrays import read_arrays
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = ["--batch-size", "32", "--num-candidates", "64", "--dim", "16"]
+SMALL += ["--hidden", "8", "--length", "8", "--label-length", "8"]
+SMALL += ["--cluster-start", "1", "--validation-rows", "20"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A small data set of tab-separated lines, with labels that words tell."""
+    folder = tmp_path_factory.mktemp("data") / "small"
+    folder.mkdir()
+    chance = random.Random(0)
+    words = [f"word{i}" for i in range(30)]
+    lines = []
+    for number in range(600):
+        chosen = chance.sample(words, 3)
+        lines.append("\t".join([f"{' '.join(chosen)} nr {number}", *chosen[:2]]))
+    (folder / "train.tsv").write_text("\n".join(lines[:500]) + "\n")
+    (folder / "test.tsv").write_text("\n".join(lines[500:]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def start(arguments, cache):
+    """Starts `train.py`; its output is kept."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "train.py", *map(str, arguments)],
+        env={**os.environ, "TFXC_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(arguments, cache):
+    """`(exit code, standard output, standard error)` of `train.py`."""
+    process = start(arguments, cache)
+    output, errors = process.communicate(timeout=300)
+    return process.returncode, output, errors
+
+
+def state(folder):
+    """Everything that decides how a run goes on, as `{name: bytes}`."""
+    [checkpoint] = (folder / "checkpoints").glob("epoch-*")
+    arrays, meta = read_arrays(checkpoint)
+    clusters, _ = read_arrays(folder / "checkpoints" / "clusters")
+    bank = np.load(folder / "checkpoints" / "bank.npy")
+    times = {"seconds", "fit_seconds", "plan_seconds"}
+    history = [
+        {name: row[name] for name in row.keys() - times}
+        for row in meta["history"]
+    ]
+    return {
+        **{name: array.tobytes() for name, array in arrays.items()},
+        **{name: array.tobytes() for name, array in clusters.items()},
+        "bank": bank.tobytes(),
+        "history": json.dumps(history, sort_keys=True),
+    }
+
+
+def wait_for(process, path):
+    """Waits until a running process has written `path`."""
+    for _ in range(1200):
+        if path.exists():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    raise AssertionError(f"{path} was not written")
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
+    settings = ["ngame", "--data", data, "--epochs", 6, *SMALL]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    code, output, errors = run([*settings, "--output", whole], cache)
+    assert code == 0, errors
+    assert "Next: python -m tfxc.predict" in output
+
+    process = start([*settings, "--output", stopped], cache)
+    wait_for(process, stopped / "checkpoints" / "epoch-00002")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (stopped / "metrics.json").exists(), "killed too late to tell"
+    # Without the flags: the run folder knows them.
+    code, output, errors = run(["ngame", "--output", stopped], cache)
+    assert code == 0, errors
+    assert "continuing after epoch" in output
+
+    expected, found = state(whole), state(stopped)
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if expected[name] != found[name]] == []
+
+    metrics = json.loads((stopped / "metrics.json").read_text())
+    assert metrics["P@1"] > 50, "a model that learnt nothing would pass"
+    names = ["P@3", "nDCG@1", "PSP@5", "PSnDCG@1", "R@10", "R@100"]
+    names += ["propensity_A", "propensity_B", "num_queries", "num_labels"]
+    names += ["train_seconds", "evaluate_seconds", "peak_rss_gb"]
+    assert [name for name in names if name not in metrics] == []
+    for name in ("recipe.json", "history.csv", "tensorboard", "report.html"):
+        assert (stopped / name).exists()
+    assert len((stopped / "history.csv").read_text().splitlines()) == 7
+
+    before = (stopped / "metrics.json").read_bytes()
+    code, output, errors = run(["ngame", "--output", stopped], cache)
+    assert code == 0 and "is complete" in output, errors
+    assert (stopped / "metrics.json").read_bytes() == before
+
+    code, _, errors = run(
+        ["ngame", "--output", stopped, "--epochs", 7], cache
+    )
+    assert code == 2 and "epochs=6" in errors and "Received: epochs=7" in errors
+    other = data.parent / "other"
+    other.mkdir()
+    (other / "train.tsv").write_text((data / "train.tsv").read_text() * 2)
+    code, _, errors = run(["ngame", "--output", stopped, "--data", other], cache)
+    assert code == 2 and "Received: " in errors
+    assert (stopped / "metrics.json").read_bytes() == before
+
+
+def test_list_names_the_recipes_first(cache):
+    code, output, _ = run(["--list"], cache)
+    assert code == 0
+    names = [line.split()[0] for line in output.splitlines()]
+    files = sorted((ROOT / "models").glob("[!_]*.py"))
+    assert names == [file.stem for file in files] and "ngame" in names
+
+
+def test_help_tells_every_field_with_its_reason(cache):
+    code, output, _ = run(["ngame", "--help"], cache)
+    assert code == 0
+    assert "--temperature" in output and "--data" in output
+    assert "harder negatives" in " ".join(output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "Received: 'nosuch'"),
+        (["ngame", "--nosuch", "1"], "nosuch"),
+        (["ngame", "--epochs", "many"], "many"),
+        (["ngame", "--data", "/nosuch/folder"], "/nosuch/folder"),
+        (["ngame", "--batch-size", "4000", "--data"], "--batch-size"),
+    ],
+)
+def test_wrong_input_is_one_message(arguments, message, data, cache, tmp_path):
+    if arguments[-1] == "--data":
+        arguments = [*arguments, data]
+    output = tmp_path / "run"
+    code, _, errors = run([*arguments, "--output", output], cache)
+    assert code == 2
+    assert message in errors and "Traceback" not in errors
+    assert not output.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(data, cache, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    code, _, errors = run(
+        ["ngame", "--data", data, "--output", tmp_path], cache
+    )
+    assert code == 2 and "Received: " in errors
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
