@@ -66,9 +66,9 @@ def train(name, model, options, recipe):
     settings = settings_of(name, options, recipe)
     run.start({**settings, "content": {"key": key}})
     if run.complete:
-        console.print(f"{run.folder} is complete: see {run.folder}/report.html")
+        print(f"{run.folder} is complete: see {run.folder / 'report.html'}")
         return
-    console.print(tfxc.data.describe(dataset), highlight=False)
+    print(tfxc.data.describe(dataset))
     if options.mixed_precision == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(recipe.seed)

@@ -86,6 +86,16 @@ class Recipe:
         """12,404 question titles, 736 tags; soon learnt by heart."""
         return cls(epochs=4)
 
+    @classmethod
+    def bibtex(cls):
+        """4,880 bags of words, 159 tags without text."""
+        return cls(epochs=20, batch_size=256, num_candidates=512, length=128)
+
+    @classmethod
+    def delicious(cls):
+        """12,920 bags of words, 983 tags without text."""
+        return cls(epochs=20, batch_size=512, length=128)
+
 
 POSITIVE = (
     *("epochs", "batch_size", "num_candidates", "dim", "length"),

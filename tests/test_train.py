@@ -106,7 +106,7 @@ def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
     process = start([*settings, "--output", stopped], cache)
     wait_for(process, stopped / "checkpoints" / "epoch-00002")
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not (stopped / "metrics.json").exists(), "killed too late to tell"
     # Without the flags: the run folder knows them.
     code, output, errors = run(["ngame", "--output", stopped], cache)

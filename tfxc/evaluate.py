@@ -112,8 +112,7 @@ def check_output(file):
 
 def read_data(path, run):
     """The data set at `path`, or the one that the run was started with."""
-    from tfxc.data.python_api import python_api_dataset
-    from tfxc.data.read import read_dataset
+    from tfxc.data import load_dataset
 
     if path is None:
         recipe = run / "recipe.json"
@@ -123,7 +122,7 @@ def read_data(path, run):
                 "Received: none"
             )
         path = read_json(recipe)["options"]["data"]
-    return python_api_dataset() if path is None else read_dataset(path)
+    return load_dataset(path)[0]
 
 
 def show(metrics, output):

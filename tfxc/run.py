@@ -4,10 +4,9 @@ import csv
 import dataclasses
 import io
 import json
-import os
 import pathlib
-import tempfile
 
+from tfxc.data.arrays import write_text
 from tfxc.errors import InputError
 
 
@@ -102,12 +101,3 @@ def read_json(path):
         raise InputError(
             f"{path}: expected a JSON file. Received: {error}"
         ) from error
-
-
-def write_text(path, text):
-    """Writes to a temporary file, which then takes its name."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing.")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)

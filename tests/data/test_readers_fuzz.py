@@ -22,7 +22,10 @@ from hypothesis import strategies as st
 from tfxc.data import SparseFeatures, read_dataset
 from tfxc.errors import InputError
 
-quick = settings(max_examples=120, deadline=None, database=None)
+# The same examples in each run; look for new ones by leaving out the first.
+quick = settings(
+    derandomize=True, max_examples=100, deadline=None, database=None
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 # No line end, no tab, and no mark that the start of a file would lose.
 fields = st.text(

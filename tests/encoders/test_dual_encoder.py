@@ -197,6 +197,7 @@ def test_training_lowers_the_loss_and_compiles_once(rng, jit, policy):
     model.compile(
         keras.optimizers.Adam(0.01), loss=DecoupledSoftmax(0.2), jit_compile=jit
     )
+    model.optimizer.build(model.trainable_variables)
     batches = small_problem(rng, size=8)
     losses = []
     for epoch in range(6):  # as `tfxc.training.fit` calls it

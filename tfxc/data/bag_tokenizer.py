@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxc.data.bags import PADDING, Bags
+from tfxc.data.unit_weights import unit_weights
 from tfxc.data.vocabulary import TokenCounter, Vocabulary, merged
 
 NUM_FINGERPRINTS = 2**62
@@ -127,7 +128,7 @@ class BagTokenizer(tf.Module):
         ids = tf.ragged.boolean_mask(ids, ids != PADDING)
         ids = ids.to_tensor(shape=[None, self.length])  # [b, length]
         weights = tf.gather(self.idf, ids)
-        return {"ids": ids, "weights": tf.math.l2_normalize(weights, axis=1)}
+        return {"ids": ids, "weights": unit_weights(weights)}
 
     def unknown_parts(self, texts):
         """Fingerprints of the parts of unknown words: `[n]`, int64."""

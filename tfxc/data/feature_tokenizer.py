@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfxc.data.unit_weights import unit_weights
+
 
 class FeatureTokenizer(tf.Module):
     """Reads sparse feature vectors written as text, inside a graph.
@@ -61,4 +63,4 @@ class FeatureTokenizer(tf.Module):
         order = tf.ensure_shape(order[:, : self.length], [None, self.length])
         ids = tf.gather(ids, order, batch_dims=1)
         values = tf.gather(values, order, batch_dims=1)
-        return {"ids": ids, "weights": tf.math.l2_normalize(values, axis=1)}
+        return {"ids": ids, "weights": unit_weights(values)}

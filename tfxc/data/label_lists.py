@@ -64,7 +64,8 @@ class LabelLists:
         Returns:
             A `LabelLists` of `n` rows.
         """
-        counts = self.splits[np.add(rows, 1)] - self.splits[rows]
+        rows = np.asarray(rows, np.int64)
+        counts = self.splits[rows + 1] - self.splits[rows]
         splits = np.concatenate([[0], np.cumsum(counts)])
         within = np.arange(splits[-1]) - np.repeat(splits[:-1], counts)
         entries = np.repeat(self.splits[rows], counts) + within

@@ -1,6 +1,7 @@
 """Many short texts in two arrays."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -39,4 +40,4 @@ class Texts:
         offsets = self.offsets[start : None if stop is None else stop + 1]
         block = self.utf8[offsets[0] : offsets[-1]].tobytes()
         bounds = (offsets - offsets[0]).tolist()
-        return [block[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [block[a:b] for a, b in itertools.pairwise(bounds)]

@@ -27,34 +27,24 @@ def finish(run, trained, dataset, name, index="exact"):
     """
     start = time.perf_counter()
     counts = dataset.train.relevant.counts()
-    num_train_rows = len(dataset.train)
     a, b = propensity_constants(name)
     metrics, sample = evaluate_split(
         encode(trained.encoder, trained.test),
         trained.label_vectors,
         dataset.test,
         counts,
-        num_train_rows,
+        len(dataset.train),
         a,
         b,
     )
     metrics["train_seconds"] = sum(row["seconds"] for row in trained.history)
     metrics["evaluate_seconds"] = time.perf_counter() - start
-    export_saved_model(
-        run.folder / "saved_model",
-        trained.encoder,
-        trained.tokenizer,
-        trained.label_vectors,
-        dataset.label_names,
-        counts,
-        index,
-        trained.label_tokenizer,
-        {
-            "num_train_rows": num_train_rows,
-            "propensity_A": a,
-            "propensity_B": b,
-        },
-    )
+    described = {
+        "num_train_rows": len(dataset.train),
+        "propensity_A": a,
+        "propensity_B": b,
+    }
+    export(run, trained, dataset, counts, index, described)
     metrics["peak_rss_gb"] = peak_rss_gb()
     examples = readable_examples(sample, dataset.test, dataset.label_names)
     write_report(
@@ -66,6 +56,21 @@ def finish(run, trained, dataset, name, index="exact"):
     )
     run.write_metrics(metrics)
     return metrics, examples
+
+
+def export(run, trained, dataset, counts, index, described):
+    """Writes `saved_model/`; see `export_saved_model`."""
+    export_saved_model(
+        run.folder / "saved_model",
+        trained.encoder,
+        trained.tokenizer,
+        trained.label_vectors,
+        dataset.label_names,
+        counts,
+        index,
+        trained.label_tokenizer,
+        described,
+    )
 
 
 def peak_rss_gb():

@@ -15,18 +15,22 @@ def print_summary(run, metrics, examples, console):
     """
     print_metrics(metrics, console)
     for example in examples[:3]:
-        console.print(f"\n{example['query']}", style="bold", markup=False)
+        console.print(f"\n{example['query']}", style="bold", markup=False, soft_wrap=True)
         for label in example["predicted"]:
             mark = "+" if label["hit"] else " "
             line = f"  {mark} {label['score']:.3f}  {label['name']}"
-            console.print(line, markup=False, highlight=False)
+            console.print(
+                line, markup=False, highlight=False, soft_wrap=True
+            )
     console.print()
     for name, what in (
         ("report.html", "curves, tables and predictions on one page"),
         ("saved_model/", "to serve: text in, labels out"),
         ("metrics.json", "the figures above and more"),
     ):
-        console.print(f"{run.folder / name}  {what}", highlight=False)
+        console.print(
+            f"{run.folder / name}  {what}", highlight=False, soft_wrap=True
+        )
     query = examples[0]["query"] if examples else "a query"
     query = " ".join(query.replace('"', "").split()[:8])
     console.print(

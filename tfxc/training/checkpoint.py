@@ -32,6 +32,7 @@ def restore_checkpoint(folder, model):
     Raises:
         InputError: if the checkpoint cannot be read, or is of another model.
     """
+    variables = _variables(model)
     checkpoints = finished(pathlib.Path(folder))
     if not checkpoints:
         return 0, {}
@@ -43,7 +44,6 @@ def restore_checkpoint(folder, model):
             f"{newest}: expected a complete checkpoint; without this folder, "
             f"training starts anew. Received: {error}"
         ) from error
-    variables = _variables(model)
     saved = {name: array.shape for name, array in arrays.items()}
     expected = {name: tuple(v.shape) for name, v in variables.items()}
     if saved != expected:
@@ -67,7 +67,8 @@ def _variables(model):
 
     The names do not depend on how many models the program has made before.
     """
-    if not model.optimizer.built:  # as it is before the first step
+    if not model.optimizer.built:
+        # Else the first step builds it, and is traced twice for that.
         model.optimizer.build(model.trainable_variables)
     return {
         **{f"model/{i} {v.name}": v for i, v in enumerate(model.variables)},

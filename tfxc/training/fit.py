@@ -38,7 +38,7 @@ def fit(model, batches, mining, run, epochs, validate, console):
     done, meta = restore_checkpoint(checkpoints, model)
     history = meta.get("history", [])
     if done:
-        console.print(f"continuing after epoch {done} of {epochs}")
+        print(f"continuing after epoch {done} of {epochs}")
     board = tf.summary.create_file_writer(str(run.folder / "tensorboard"))
     with Progress(done, epochs, console) as progress, board.as_default():
         for epoch in range(done, epochs):

@@ -56,5 +56,7 @@ class Progress(keras.callbacks.Callback):
             f"{name} {row[name]:.4g}" for name in shown if name in row
         )
         self.bar.console.print(
-            f"epoch {self.epoch}/{self.epochs}  {figures}", highlight=False
+            f"epoch {self.epoch}/{self.epochs}  {figures}",
+            highlight=False,
+            soft_wrap=True,
         )
