@@ -111,8 +111,8 @@ def check(recipe, dataset):
     flags = {name: getattr(recipe, name) for name in POSITIVE}
     ranges = [(name, value, 0, None) for name, value in flags.items()]
     ranges += [
-        ("num_candidates", recipe.num_candidates, recipe.batch_size - 1, None),
         ("batch_size", recipe.batch_size, 0, len(rows)),
+        ("num_candidates", recipe.num_candidates, recipe.batch_size - 1, None),
         ("max_cluster_size", recipe.max_cluster_size, 0, recipe.batch_size),
         ("cluster_size", recipe.cluster_size, 0, recipe.max_cluster_size),
     ]

@@ -1,13 +1,16 @@
 """Vectors of many rows, block by block."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 
-def encode(encoder, bags, rows=None, block_rows=2048):
+def encode(encoder, bags, rows=None, block_rows=1024):
     """Encodes the rows of `bags`.
 
-    Blocks have one shape, the last one padded, so there is one compilation.
+    Blocks have one shape, the last one padded, so there is one compilation
+    for each length of bags, however often this is called.
 
     Args:
         encoder: Layer that maps `{"ids", "weights"}` to `[b, d]` vectors.
@@ -20,8 +23,7 @@ def encode(encoder, bags, rows=None, block_rows=2048):
     """
     if rows is None:
         rows = np.arange(len(bags))
-    block_rows = max(min(block_rows, len(rows)), 1)
-    step = tf.function(encoder, jit_compile=True)
+    step = compiled(encoder)
     vectors = np.empty((len(rows), encoder.dim), np.float32)
     for start in range(0, len(rows), block_rows):
         block = rows[start : start + block_rows]
@@ -32,3 +34,9 @@ def encode(encoder, bags, rows=None, block_rows=2048):
         }
         vectors[start : start + len(block)] = step(inputs)[: len(block)]
     return vectors
+
+
+@functools.lru_cache(maxsize=2)
+def compiled(encoder):
+    """The encoder as one compiled function."""
+    return tf.function(encoder, jit_compile=True)

@@ -68,6 +68,7 @@ def fit(model, batches, mining, run, epochs, validate, console):
             progress.end_epoch(row)
             for name, value in row.items():
                 tf.summary.scalar(name, value, step=epoch + 1)
+            board.flush()
     return history
 
 

@@ -1,0 +1,187 @@
+"""Invariants of a training run:
+
+- a run that stops after some epochs, or anywhere within one, and goes on in a
+  fresh model, equals one that does not stop, bit for bit: weights, optimisers,
+  embedding bank, clusters, history;
+- each epoch is logged, in `history.csv` too, and ends in a checkpoint;
+- a loss that is not finite stops the run and leaves the last good state;
+- queries without labels are in no batch; training finds the labels;
+- a finished run does nothing more.
+"""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from tiny_training import (
+    BATCH,
+    LABELS,
+    ROWS,
+    Training,
+    assert_same_state,
+    prepared,
+    untimed,
+)
+
+import tfxc
+from tfxc.training import NegativeMining
+
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A run that was not interrupted, and its history."""
+    training = Training(data, tmp_path_factory.mktemp("whole"))
+    return training, training.fit(EPOCHS)
+
+
+def stopping(stop_epoch, stop_step):
+    """`NegativeMining` that is interrupted after a step."""
+
+    class Stopping(NegativeMining):
+        def on_train_batch_end(self, step, logs=None):
+            super().on_train_batch_end(step, logs)
+            if (self.epoch, step) == (stop_epoch, stop_step):
+                raise KeyboardInterrupt
+
+    return Stopping
+
+
+def test_the_run_itself(whole, data):
+    """Guards the other tests: it learns, with clusters that change."""
+    training, history = whole
+    assert [row["cluster_size"] for row in history] == [1, 2, 2, 4]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert all("missed" in row for row in history[1:])
+    assert history[1]["e1"] == history[2]["e1"], "epoch 2 keeps the clusters"
+    assert history[2]["missed"] != history[3]["missed"]
+    relevant = data.dataset.train.relevant
+    queries = training.encoder(data.train.take(slice(None))).numpy()
+    best = (queries @ training.label_vectors().T).argmax(axis=1)
+    rows = np.flatnonzero(relevant.row_counts())
+    right = np.mean([best[row] in relevant[row] for row in rows])
+    assert right > 0.8
+
+
+def test_two_and_two_epochs_equal_four(whole, data, tmp_path):
+    first = Training(data, tmp_path)
+    assert len(first.fit(2)) == 2
+    second = Training(data, tmp_path)
+    history = second.fit(EPOCHS)
+    assert "continuing after epoch 2 of 4" in second.printed.getvalue()
+    assert untimed(history) == untimed(whole[1])
+    assert_same_state(second.state(), whole[0].state())
+
+
+def test_a_run_stopped_anywhere_equals_one_that_was_not(whole, data, tmp_path):
+    """In an epoch that made clusters, then one that did not, then at its end."""
+
+    def no_time_left():
+        raise KeyboardInterrupt
+
+    def lost():
+        raise OSError("connection lost")
+
+    # Without jit steps would differ by rounding: rows may add up in any order.
+    for epoch, step, finished in ((1, 2, 1), (2, 0, 2)):
+        stopped = Training(data, tmp_path, stopping(epoch, step))
+        with pytest.raises(KeyboardInterrupt):
+            stopped.fit(EPOCHS)
+        assert len(list((tmp_path / "checkpoints").glob("epoch-*"))) == 1
+        assert stopped.mining.epoch == finished
+    last = Training(data, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        last.fit(EPOCHS, validate=no_time_left)
+    assert "continuing after epoch 2" in last.printed.getvalue()
+    with pytest.raises(OSError, match="connection lost"):
+        last.fit(EPOCHS, validate=lost)
+    history = last.fit(EPOCHS)
+    assert untimed(history) == untimed(whole[1])
+    assert_same_state(last.state(), whole[0].state())
+
+
+def test_history_is_written(whole):
+    training, history = whole
+    with open(training.run.folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    for row, expected in zip(rows, history, strict=True):
+        shown = {name: value for name, value in row.items() if value}
+        assert shown == {name: str(v) for name, v in expected.items()}
+    assert rows[0]["missed"] == "" and float(rows[1]["missed"]) >= 0
+    assert float(rows[0]["seconds"]) > 0
+    assert any((training.run.folder / "tensorboard").iterdir())
+    printed = training.printed.getvalue().splitlines()
+    assert len(printed) == EPOCHS and printed[3].startswith("epoch 4/4")
+    checkpoints = training.run.folder / "checkpoints"
+    assert [p.name for p in checkpoints.glob("epoch*")] == ["epoch-00004"]
+    manifest = json.loads(
+        (checkpoints / "epoch-00004/manifest.json").read_text()
+    )
+    assert manifest["meta"]["history"] == json.loads(json.dumps(history))
+
+
+def test_a_finished_run_does_nothing(whole, data):
+    training, history = whole
+    before = training.state()
+    twin = Training(data, training.run.folder)
+    assert untimed(twin.fit(EPOCHS)) == untimed(history)
+    assert_same_state(twin.state(), before)
+
+
+def test_no_batch_holds_a_query_without_labels(whole, data):
+    empty = np.flatnonzero(data.dataset.train.relevant.row_counts() == 0)
+    assert len(empty) == 5
+    training, _ = whole
+    for epoch in range(EPOCHS):
+        training.mining.begin_epoch(epoch)
+        seen = np.concatenate(training.mining.batches)
+        assert sorted(seen) == sorted(set(range(ROWS)) - set(empty))
+    assert max(map(len, training.mining.batches)) <= BATCH <= LABELS
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_loss_that_is_not_finite(data, tmp_path, epoch):
+    """Weights explode at some step; the checkpoint is from before."""
+
+    class Exploding(NegativeMining):
+        def on_train_batch_end(self, step, logs=None):
+            super().on_train_batch_end(step, logs)
+            if (self.epoch, step) == (epoch, 1):
+                table = self.model.encoder.table
+                table.assign(table * float("nan"))
+
+    training = Training(data, tmp_path, Exploding, jit=False)
+    with pytest.raises(
+        tfxc.InputError,
+        match=rf"epoch {epoch + 1}, step 3: .*{tmp_path}.*Received: loss=nan",
+    ):
+        training.fit(EPOCHS)
+    assert np.isfinite(np.array(training.mining.bank)).all()
+    twin = Training(data, tmp_path, jit=False)
+    done, meta = tfxc.training.restore_checkpoint(
+        tmp_path / "checkpoints", twin.model
+    )
+    assert done == epoch == len(meta.get("history", []))
+    assert all(np.isfinite(v.numpy()).all() for v in twin.model.variables)
+    assert len(twin.fit(epoch + 1)) == epoch + 1  # and it can go on
+
+
+def test_a_checkpoint_of_another_model(whole, data):
+    training, _ = whole
+    other = Training(data, training.run.folder, jit=False)
+    smaller = tfxc.encoders.BagEncoder(len(data.tokenizer), dim=8, hidden=5)
+    other.model = tfxc.encoders.DualEncoder(
+        smaller, other.model.row_optimizer, BATCH
+    )
+    other.model.compile("adam", loss=tfxc.losses.DecoupledSoftmax())
+    with pytest.raises(tfxc.InputError, match="expected the variables"):
+        other.fit(EPOCHS)

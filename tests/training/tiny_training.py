@@ -1,0 +1,140 @@
+"""A small text data set, and the parts that train on it.
+
+Labels are the words that decide; each query names its labels among others.
+"""
+
+import io
+
+import keras
+import numpy as np
+from rich.console import Console
+
+import tfxc
+from tfxc.data import Dataset, LabelLists, Split, Texts
+from tfxc.run import Run
+
+ROWS, LABELS, BATCH = 44, 12, 8
+WORDS = [f"word{i}" for i in range(40)]
+CURRICULUM = tfxc.batching.Curriculum(
+    start_epoch=1,
+    initial_size=2,
+    maximum_size=4,
+    growth_epochs=(3,),
+    refresh_interval=2,
+)
+
+
+def dataset():
+    """Queries of three labels or fewer; every tenth has none."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 4, ROWS) * (np.arange(ROWS) % 10 > 0)
+    lists = [rng.choice(LABELS, count, replace=False) for count in counts]
+    texts = [
+        " ".join([*(WORDS[i] for i in ids), *rng.choice(WORDS, 3)])
+        for ids in lists
+    ]
+    relevant = LabelLists.from_pairs(
+        np.repeat(np.arange(ROWS), counts), np.concatenate(lists), ROWS, LABELS
+    )
+    none = LabelLists.from_pairs([], [], ROWS, LABELS)
+    names = Texts.from_strings(WORDS[:LABELS])
+    split = Split(Texts.from_strings(texts), relevant, none)
+    return Dataset(split, split, names, names)
+
+
+def prepared(cache):
+    """The data set as bags."""
+    tokens = tfxc.data.Tokens(
+        length=6, label_length=2, ngrams=(), min_count=1, max_tokens=1000
+    )
+    return tfxc.data.prepare(dataset(), "tiny", tokens, cache)
+
+
+class Training:
+    """Model, batches and mining as a new process would make them."""
+
+    def __init__(self, data, folder, mining=None, rate=0.1, jit=True):
+        self.data, self.run = data, Run(folder)
+        tokens = len(data.tokenizer)
+        self.encoder = tfxc.encoders.BagEncoder(tokens, dim=8, hidden=4)
+        decay = keras.optimizers.schedules.PolynomialDecay
+        self.model = tfxc.encoders.DualEncoder(
+            self.encoder,
+            tfxc.training.RowAdagrad(tokens, decay(rate, 40, 0.0), 0.1),
+            BATCH,
+        )
+        self.model.compile(
+            keras.optimizers.Adam(decay(0.01, 40, 0.0)),
+            loss=tfxc.losses.DecoupledSoftmax(0.1),
+            jit_compile=jit,
+        )
+        relevant = data.dataset.train.relevant
+        self.mining = (mining or tfxc.training.NegativeMining)(
+            folder / "checkpoints",
+            np.flatnonzero(relevant.row_counts()),
+            8,
+            BATCH,
+            CURRICULUM,
+            3,
+            relevant,
+            self.label_vectors,
+        )
+        self.batches = tfxc.data.training_batches(
+            self.mining.current,
+            data.train,
+            data.labels,
+            relevant,
+            BATCH,
+            LABELS,
+            3,
+        )
+        self.printed = io.StringIO()
+
+    def label_vectors(self):
+        """Not under jit, which would compile once more."""
+        return self.encoder(self.data.labels.take(slice(None))).numpy()
+
+    def validate(self):
+        """Depends on the weights, so that histories tell runs apart."""
+        return {"P@1": float(self.label_vectors().sum())}
+
+    def fit(self, epochs, validate=None):
+        """Trains until `epochs` epochs are done; returns the history."""
+        return tfxc.training.fit(
+            self.model,
+            self.batches,
+            self.mining,
+            self.run,
+            epochs,
+            validate or self.validate,
+            Console(file=self.printed, width=200),
+        )
+
+    def state(self):
+        """All that a run leaves, but for times: `{name: array}`."""
+        arrays = {
+            f"{number} {variable.name}": variable.numpy()
+            for number, variable in enumerate(
+                [*self.model.variables, *self.model.optimizer.variables]
+            )
+        }
+        arrays["bank"] = np.array(self.mining.bank)
+        clusters, meta = tfxc.data.read_arrays(
+            self.run.folder / "checkpoints" / "clusters"
+        )
+        return {**arrays, **clusters, "guarantee": meta}
+
+
+def untimed(history):
+    """A history without its times."""
+    return [
+        {name: row[name] for name in row if "seconds" not in name}
+        for row in history
+    ]
+
+
+def assert_same_state(one, other):
+    """Equal bit for bit."""
+    assert one.keys() == other.keys() and len(one) > 15
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
