@@ -25,8 +25,9 @@ def main():
     options = parser.parse_args()
     data = options.data.resolve() / options.dataset
     with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
         results = {
-            name: measure(pathlib.Path(folder), name, data, options.epochs, start)
+            name: measure(work, name, data, options.epochs, start)
             for name, start in (("random", NEVER), ("clusters of 16", "1"))
         }
     command = f"python benchmarks/cluster_aware.py --data {options.data}"

@@ -1,6 +1,6 @@
 """`python train.py` as a new user runs it: built-in data, empty cache.
 
-    python benchmarks/demo.py
+python benchmarks/demo.py
 """
 
 import json
@@ -24,8 +24,10 @@ def main():
         metrics = json.loads((run / "metrics.json").read_text())
         answer = json.loads(
             subprocess.run(
-                [sys.executable, "-m", "tfxc.predict", run, QUERY]
-                + ["-k", "5", "--json"],
+                [
+                    *(sys.executable, "-m", "tfxc.predict", run, QUERY),
+                    *("-k", "5", "--json"),
+                ],
                 cwd=ROOT,
                 check=True,
                 capture_output=True,

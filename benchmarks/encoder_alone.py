@@ -7,6 +7,7 @@ preparing, training, evaluating, exporting. Test rows are used once, at the end.
 """
 
 import argparse
+import csv
 import json
 import pathlib
 import tempfile
@@ -39,14 +40,15 @@ def measure(data, seed):
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / "run"
         whole = timed_command(
-            ["train.py", "ngame", "--data", data, "--output", run]
-            + ["--seed", seed],
+            [
+                *("train.py", "ngame", "--data", data, "--output", run),
+                *("--seed", seed),
+            ],
             {"TFXC_CACHE": f"{folder}/cache"},
         )
         metrics = json.loads((run / "metrics.json").read_text())
-        lines = (run / "history.csv").read_text().splitlines()
-    columns = lines[0].split(",")
-    history = [dict(zip(columns, line.split(","))) for line in lines[1:]]
+        with open(run / "history.csv") as lines:
+            history = list(csv.DictReader(lines))
     seconds = sum(float(row["seconds"]) for row in history)
     planning = sum(float(row["plan_seconds"]) for row in history)
     return {

@@ -33,8 +33,10 @@ def main():
         for case in ("empty cache", "full cache", "full cache again"):
             results[case] = json.loads(
                 subprocess.run(
-                    [sys.executable, __file__, "--cache", cache]
-                    + ["--data", str(options.data)],
+                    [
+                        *(sys.executable, __file__, "--cache", cache),
+                        *("--data", str(options.data)),
+                    ],
                     cwd=ROOT,
                     check=True,
                     capture_output=True,

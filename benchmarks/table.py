@@ -1,6 +1,6 @@
 """Writes the table of results in the README from `benchmarks/results/`.
 
-    python benchmarks/table.py
+python benchmarks/table.py
 """
 
 import json

@@ -24,7 +24,7 @@ from small_model import (
 )
 
 from tfxc import evaluate
-from tfxc.data.read import read_dataset
+from tfxc.data.readers.read import read_dataset
 from tfxc.errors import InputError
 
 

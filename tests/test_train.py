@@ -37,7 +37,9 @@ def data(tmp_path_factory):
     lines = []
     for number in range(600):
         chosen = chance.sample(words, 3)
-        lines.append("\t".join([f"{' '.join(chosen)} nr {number}", *chosen[:2]]))
+        lines.append(
+            "\t".join([f"{' '.join(chosen)} nr {number}", *chosen[:2]])
+        )
     (folder / "train.tsv").write_text("\n".join(lines[:500]) + "\n")
     (folder / "test.tsv").write_text("\n".join(lines[500:]) + "\n")
     return folder
@@ -132,14 +134,14 @@ def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
     assert code == 0 and "is complete" in output, errors
     assert (stopped / "metrics.json").read_bytes() == before
 
-    code, _, errors = run(
-        ["ngame", "--output", stopped, "--epochs", 7], cache
-    )
+    code, _, errors = run(["ngame", "--output", stopped, "--epochs", 7], cache)
     assert code == 2 and "epochs=6" in errors and "Received: epochs=7" in errors
     other = data.parent / "other"
     other.mkdir()
     (other / "train.tsv").write_text((data / "train.tsv").read_text() * 2)
-    code, _, errors = run(["ngame", "--output", stopped, "--data", other], cache)
+    code, _, errors = run(
+        ["ngame", "--output", stopped, "--data", other], cache
+    )
     assert code == 2 and "Received: " in errors
     assert (stopped / "metrics.json").read_bytes() == before
 

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from small_model import LABELS, WordEncoder, WordTokenizer
 
-from tfxc.data.bags import bags_from_features
-from tfxc.data.feature_tokenizer import FeatureTokenizer
 from tfxc.data.sparse_features import SparseFeatures
 from tfxc.data.texts import Texts
+from tfxc.data.tokens.bags import bags_from_features
+from tfxc.data.tokens.feature_tokenizer import FeatureTokenizer
 from tfxc.serving import QueryVectors, query_texts, query_vectors
 
 SLICES = [(0, None), (2, 5), (0, 0), (3, 3), (6, 99), (5, 6)]

@@ -14,41 +14,45 @@ import importlib
 
 from tfxc.data.arrays import read_arrays as read_arrays
 from tfxc.data.arrays import write_arrays as write_arrays
-from tfxc.data.bags import Bags as Bags
-from tfxc.data.bags import bags_from_features as bags_from_features
+from tfxc.data.builtin.python_api import (
+    python_api_dataset as python_api_dataset,
+)
 from tfxc.data.dataset import Dataset as Dataset
 from tfxc.data.dataset import Split as Split
-from tfxc.data.filters import read_filter_labels as read_filter_labels
 from tfxc.data.fingerprint import fingerprint as fingerprint
-from tfxc.data.held_out import held_out_rows as held_out_rows
-from tfxc.data.json_lines import read_json_labels as read_json_labels
-from tfxc.data.json_lines import read_json_lines as read_json_lines
-from tfxc.data.json_lines import read_json_queries as read_json_queries
 from tfxc.data.label_lists import LabelLists as LabelLists
 from tfxc.data.load import cache_folder as cache_folder
 from tfxc.data.load import describe as describe
 from tfxc.data.load import load_dataset as load_dataset
-from tfxc.data.matrix_files import read_label_lists as read_label_lists
-from tfxc.data.matrix_files import (
+from tfxc.data.readers.filters import read_filter_labels as read_filter_labels
+from tfxc.data.readers.held_out import held_out_rows as held_out_rows
+from tfxc.data.readers.json_lines import read_json_labels as read_json_labels
+from tfxc.data.readers.json_lines import read_json_lines as read_json_lines
+from tfxc.data.readers.json_lines import read_json_queries as read_json_queries
+from tfxc.data.readers.matrix_files import read_label_lists as read_label_lists
+from tfxc.data.readers.matrix_files import (
     read_labelled_features as read_labelled_features,
 )
-from tfxc.data.matrix_files import read_sparse_features as read_sparse_features
-from tfxc.data.python_api import python_api_dataset as python_api_dataset
-from tfxc.data.read import read_dataset as read_dataset
+from tfxc.data.readers.matrix_files import (
+    read_sparse_features as read_sparse_features,
+)
+from tfxc.data.readers.read import read_dataset as read_dataset
+from tfxc.data.readers.tsv import read_tsv as read_tsv
+from tfxc.data.readers.xmlc import read_xmlc_one_file as read_xmlc_one_file
+from tfxc.data.readers.xmlc import read_xmlc_split as read_xmlc_split
 from tfxc.data.sparse_features import SparseFeatures as SparseFeatures
 from tfxc.data.store import cached_dataset as cached_dataset
 from tfxc.data.store import dataset_from_arrays as dataset_from_arrays
 from tfxc.data.store import dataset_to_arrays as dataset_to_arrays
 from tfxc.data.store import prepared_dataset as prepared_dataset
 from tfxc.data.texts import Texts as Texts
-from tfxc.data.tsv import read_tsv as read_tsv
-from tfxc.data.vocabulary import Vocabulary as Vocabulary
-from tfxc.data.xmlc import read_xmlc_one_file as read_xmlc_one_file
-from tfxc.data.xmlc import read_xmlc_split as read_xmlc_split
+from tfxc.data.tokens.bags import Bags as Bags
+from tfxc.data.tokens.bags import bags_from_features as bags_from_features
+from tfxc.data.tokens.vocabulary import Vocabulary as Vocabulary
 
 TENSORFLOW = {
-    "BagTokenizer": "bag_tokenizer",
-    "FeatureTokenizer": "feature_tokenizer",
+    "BagTokenizer": "tokens.bag_tokenizer",
+    "FeatureTokenizer": "tokens.feature_tokenizer",
     "Prepared": "prepare",
     "Tokens": "prepare",
     "in_batch_candidates": "training_batches",

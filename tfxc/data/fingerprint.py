@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tfxc.data.read import find_layout
+from tfxc.data.readers.read import find_layout
 from tfxc.errors import InputError
 
 DIGEST_BYTES = 16

@@ -3,7 +3,10 @@
 import os
 import pathlib
 
-from tfxc.data.python_api import python_api_dataset, python_api_fingerprint
+from tfxc.data.builtin.python_api import (
+    python_api_dataset,
+    python_api_fingerprint,
+)
 from tfxc.data.store import cached_dataset, prepared_dataset
 
 

@@ -8,13 +8,13 @@ import pathlib
 import numpy as np
 
 from tfxc.data.arrays import read_arrays, write_arrays
-from tfxc.data.bag_tokenizer import BagTokenizer
-from tfxc.data.bags import Bags, bags_from_features
 from tfxc.data.dataset import Dataset
-from tfxc.data.feature_tokenizer import FeatureTokenizer
 from tfxc.data.load import cache_folder
 from tfxc.data.sparse_features import SparseFeatures
-from tfxc.data.vocabulary import Vocabulary
+from tfxc.data.tokens.bag_tokenizer import BagTokenizer
+from tfxc.data.tokens.bags import Bags, bags_from_features
+from tfxc.data.tokens.feature_tokenizer import FeatureTokenizer
+from tfxc.data.tokens.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tfxc.data.arrays import read_arrays, write_arrays
 from tfxc.data.dataset import Dataset, Split
 from tfxc.data.fingerprint import fingerprint
 from tfxc.data.label_lists import LabelLists
-from tfxc.data.read import read_dataset
+from tfxc.data.readers.read import read_dataset
 from tfxc.data.sparse_features import SparseFeatures
 from tfxc.data.texts import Texts
 from tfxc.errors import InputError

@@ -15,13 +15,13 @@ def print_summary(run, metrics, examples, console):
     """
     print_metrics(metrics, console)
     for example in examples[:3]:
-        console.print(f"\n{example['query']}", style="bold", markup=False, soft_wrap=True)
+        console.print(
+            f"\n{example['query']}", style="bold", markup=False, soft_wrap=True
+        )
         for label in example["predicted"]:
             mark = "+" if label["hit"] else " "
             line = f"  {mark} {label['score']:.3f}  {label['name']}"
-            console.print(
-                line, markup=False, highlight=False, soft_wrap=True
-            )
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print()
     for name, what in (
         ("report.html", "curves, tables and predictions on one page"),

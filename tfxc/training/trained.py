@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from tfxc.data.bags import Bags
+from tfxc.data.tokens.bags import Bags
 
 
 @dataclasses.dataclass(frozen=True)

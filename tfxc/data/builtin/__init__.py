@@ -1,0 +1,1 @@
+"""The built-in data set: docstrings of installed packages and their names."""

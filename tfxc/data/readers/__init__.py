@@ -1,0 +1,1 @@
+"""Files of any known layout to a `Dataset`; `read.py` is the front door."""

@@ -1,0 +1,1 @@
+"""Texts and sparse features to bags of weighted tokens."""
