@@ -25,7 +25,7 @@ import tfxc
 class Recipe:
     """Trains NGAME's encoder, queries and labels sharing one bag encoder."""
 
-    epochs: int = 10
+    epochs: int = 8
     """Passes over the training queries."""
     batch_size: int = 1024
     """Queries of a batch."""
@@ -79,7 +79,15 @@ class Recipe:
     @classmethod
     def yso_finna_en(cls):
         """525,773 library titles, 24,965 subjects."""
-        return cls(epochs=6, validation_rows=2000)
+        return cls(
+            epochs=6,
+            num_candidates=3072,
+            min_count=3,
+            max_cluster_size=8,
+            cluster_growth=2,
+            refresh_interval=2,
+            validation_rows=2000,
+        )
 
     @classmethod
     def cooking(cls):

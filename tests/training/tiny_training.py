@@ -62,7 +62,6 @@ class Training:
             self.encoder,
             tfxc.training.RowAdagrad(tokens, decay(0.1, 40, 0.0), 0.1),
             BATCH,
-            name="dual_encoder",
         )
         self.model.compile(
             keras.optimizers.Adam(decay(0.01, 40, 0.0)),
@@ -118,11 +117,10 @@ class Training:
 
     def state(self):
         """All that a run leaves, but for times: `{name: array}`."""
-        model, optimizer = self.model, self.model.optimizer
+        variables = [*self.model.variables, *self.model.optimizer.variables]
         arrays = {
-            f"{owner.name} {number}": variable.numpy()
-            for owner in (model, optimizer)
-            for number, variable in enumerate(owner.variables)
+            f"variable {number}": variable.numpy()
+            for number, variable in enumerate(variables)
         }
         arrays["bank"] = np.array(self.mining.bank)
         clusters, meta = tfxc.data.read_arrays(

@@ -127,7 +127,7 @@ def test_equals_plain_python(rng, ngrams, min_count, max_tokens):
         shown = [names[i] for i in ids.numpy()]
         assert shown == tokens + [""] * missing, repr(text)
         expected = np.append(expected, np.zeros(missing))
-        np.testing.assert_allclose(weights, expected, rtol=1e-5)
+        np.testing.assert_allclose(weights, expected, rtol=1e-3)
         lengths.add(len(tokens))
     assert {0, 1, 2, 3} <= lengths, "texts are too much alike"
 
@@ -209,7 +209,7 @@ def test_weights_have_norm_one(rng):
     norms = np.linalg.norm(bags["weights"], axis=1)
     some = (bags["ids"].numpy() > 0).any(axis=1)
     assert 3 <= np.count_nonzero(~some) < len(texts) // 2
-    np.testing.assert_allclose(norms, some, rtol=1e-5)
+    np.testing.assert_allclose(norms, some, rtol=1e-3)
     assert not bags["weights"].numpy()[bags["ids"] == 0].any()
 
 
