@@ -48,7 +48,7 @@ def measure(folder, name, data, epochs, start):
     with open(run / "history.csv") as lines:
         last = list(csv.DictReader(lines))[-1]
     shown = {column: round(float(last[column]), 2) for column in SHOWN}
-    mined = ("e1", "e2", "hard", "missed")
+    mined = ("e1", "e2", "missed_share")
     shown |= {column: float(last[column]) for column in mined if column in last}
     return shown
 

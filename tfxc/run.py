@@ -44,6 +44,10 @@ class Run:
         file = self.folder / "recipe.json"
         if file.exists():
             return read_json(file)
+        if self.folder.is_file():
+            raise InputError(
+                f"{self.folder}: expected a folder. Received: a file"
+            )
         if self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: expected a new folder or that of a run. "

@@ -189,7 +189,7 @@ def test_curves():
     assert [curve.text for curve in curves] == [
         "loss 3.5 to 0.75",
         "percent: P@1 20 to 30; R@10 50",
-        "e1 0.5",
+        "mining: e1 0.5",
     ]
     for curve in curves:
         svg = svg_of(curve.image)

@@ -61,9 +61,9 @@ def test_the_run_itself(whole, data):
     assert [row["cluster_size"] for row in history] == [1, 2, 2, 4]
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
-    assert all("missed" in row for row in history[1:])
+    assert all("missed_share" in row for row in history[1:])
     assert history[1]["e1"] == history[2]["e1"], "epoch 2 keeps the clusters"
-    assert history[2]["missed"] != history[3]["missed"]
+    assert history[2]["missed_share"] != history[3]["missed_share"]
     relevant = data.dataset.train.relevant
     queries = training.encoder(data.train.take(slice(None))).numpy()
     best = (queries @ training.label_vectors().T).argmax(axis=1)
@@ -117,7 +117,7 @@ def test_history_is_written(whole):
     for row, expected in zip(rows, history, strict=True):
         shown = {name: value for name, value in row.items() if value}
         assert shown == {name: str(v) for name, v in expected.items()}
-    assert rows[0]["missed"] == "" and float(rows[1]["missed"]) >= 0
+    assert rows[0]["missed_share"] == "" and float(rows[1]["missed_share"]) >= 0
     assert float(rows[0]["seconds"]) > 0
     assert any((training.run.folder / "tensorboard").iterdir())
     assert training.finished() == ["1/4", "2/4", "3/4", "4/4"]

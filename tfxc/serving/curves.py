@@ -7,6 +7,8 @@ import itertools
 import math
 
 MOST_MARKED = 40  # epochs up to which each one gets a dot
+MINING = ("e1", "e2", "missed_share")
+UNDRAWN = ("radius", "hard")  # what `missed_share` is a share of
 INK = "#010203"  # replaced by the colour of the text around the picture
 STYLE = (
     "<style>svg{color:#444}@media(prefers-color-scheme:dark)"
@@ -31,8 +33,9 @@ def draw_curves(history):
     """Draws what was recorded at each epoch.
 
     One picture for the losses, one for the metrics in percent (names with
-    "@"), and one for every other column. What is not a finite number is left
-    out, a column without any number altogether.
+    "@"), one for what NGAME's batches miss, one for seconds, and one for every
+    other column. What is not a finite number is left out, a column without any
+    number altogether.
 
     Args:
         history: One dictionary per epoch; values may be strings, as in a CSV
@@ -44,16 +47,23 @@ def draw_curves(history):
     epochs, columns = _columns(history)
     groups = {}
     for name in columns:
-        kind = name
-        if "@" in name:
-            kind = "percent"
-        elif "loss" in name:
-            kind = "loss"
-        groups.setdefault(kind, []).append(name)
+        if name not in UNDRAWN:
+            groups.setdefault(_kind(name), []).append(name)
     return [
         _draw(kind, epochs, {name: columns[name] for name in names})
         for kind, names in sorted(groups.items(), key=_rank)
     ]
+
+
+def _kind(name):
+    """Columns of one kind share a picture."""
+    if "@" in name:
+        return "percent"
+    if "loss" in name:
+        return "loss"
+    if name in MINING:
+        return "mining"
+    return "seconds" if name.endswith("seconds") else name
 
 
 def _rank(group):

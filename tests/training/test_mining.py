@@ -1,0 +1,223 @@
+"""Invariants of negative mining, without a model:
+
+- after a step the bank holds the vectors of its rows, on disk too, and of no
+  other rows; a bank of another shape is not used;
+- the epoch that rebuilds the clusters is the first to use them, and they are
+  on disk before its first step;
+- a run that was stopped within an epoch finds the batches of that epoch, and
+  its figures, whatever its steps have done to the bank;
+- between refreshes the clusters stay; random epochs need none;
+- the figures are those of `mining_guarantee`, on the rows in training.
+"""
+
+import types
+
+import numpy as np
+import pytest
+
+from tfxc.batching import (
+    ClusteredBatches,
+    Clusters,
+    Curriculum,
+    ShuffledBatches,
+    mining_guarantee,
+)
+from tfxc.data import LabelLists, read_arrays
+from tfxc.training import NegativeMining
+
+ROWS = np.array([0, 2, 3, 5, 7, 8, 11, 12, 13, 17, 18, 19, 20])
+BATCH, DIM, LABELS = 4, 16, 6
+CURRICULUM = Curriculum(
+    start_epoch=1,
+    initial_size=2,
+    maximum_size=4,
+    growth_epochs=(5,),
+    refresh_interval=3,
+)
+
+
+def random_relevant():
+    ids = np.random.default_rng(1).integers(0, LABELS, 22)
+    return LabelLists.from_pairs(np.arange(22), ids, 22, LABELS)
+
+
+class Mining:
+    """A `NegativeMining` with a model of nothing but vectors."""
+
+    def __init__(self, folder, seed=0, rows=ROWS, dim=DIM):
+        self.asked = 0
+        self.labels = np.random.default_rng(2).normal(size=(LABELS, dim))
+        self.labels /= np.linalg.norm(self.labels, axis=1, keepdims=True)
+        self.relevant = random_relevant()
+        self.mining = NegativeMining(
+            folder,
+            rows,
+            dim,
+            BATCH,
+            CURRICULUM,
+            seed,
+            self.relevant,
+            self.label_vectors,
+        )
+        self.model = types.SimpleNamespace(query_vectors=None)
+        self.mining.set_model(self.model)
+
+    def label_vectors(self):
+        self.asked += 1
+        return self.labels
+
+    def train(self, epoch, vectors, steps=None):
+        """Steps of an epoch in which row r has the vector `vectors[r]`."""
+        self.mining.begin_epoch(epoch)
+        batches = self.mining.batches
+        for step, rows in enumerate(batches[:steps]):
+            padded = np.full((BATCH, DIM), 77.0, np.float32)
+            padded[: len(rows)] = vectors[rows]
+            self.model.query_vectors = padded
+            self.mining.on_train_batch_end(step, {"loss": 1.0})
+        return listed(batches)
+
+
+def listed(batches):
+    return [batch.tolist() for batch in batches]
+
+
+def random_vectors(seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(22, DIM))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def pairs_of(batches):
+    """Rows that stand together, two by two."""
+    return {
+        frozenset(batch[i : i + 2])
+        for batch in batches
+        for i in range(0, len(batch), 2)
+    }
+
+
+def test_the_bank_holds_the_vectors_of_each_step(tmp_path):
+    mining, vectors = Mining(tmp_path), random_vectors()
+    mining.train(0, vectors, steps=2)
+    seen = np.concatenate(mining.mining.batches[:2])
+    bank = np.load(tmp_path / "bank.npy")
+    assert bank.shape == (13, DIM) and bank.dtype == np.float16
+    known = np.isin(ROWS, seen)
+    assert known.sum() == 8
+    np.testing.assert_array_equal(
+        bank[known], vectors[ROWS[known]].astype(np.float16)
+    )
+    assert not bank[~known].any()
+    mining.train(0, vectors)  # the last batch is short: 13 = 3 * 4 + 1
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "bank.npy"), vectors[ROWS].astype(np.float16)
+    )
+
+
+def test_the_bank_is_kept_and_one_of_another_shape_is_not(tmp_path):
+    Mining(tmp_path).train(0, random_vectors())
+    assert np.array(Mining(tmp_path).mining.bank).any()
+    fewer = Mining(tmp_path, rows=ROWS[:-1])
+    assert fewer.mining.bank.shape == (12, DIM)
+    assert not np.array(fewer.mining.bank).any()
+
+
+def test_random_epochs_need_no_clusters(tmp_path):
+    mining = Mining(tmp_path, seed=5)
+    mining.mining.begin_epoch(0)
+    epoch, batches = mining.mining.current()
+    assert epoch == 0
+    expected = ShuffledBatches(ROWS, BATCH, 5).plan(0)
+    assert listed(batches) == listed(expected)
+    assert not (tmp_path / "clusters").exists() and mining.asked == 0
+    assert mining.mining.report["cluster_size"] == 1
+    assert set(mining.mining.report) == {"cluster_size", "plan_seconds"}
+
+
+def test_new_clusters_are_used_at_once_and_on_disk_first(tmp_path):
+    """Rows are planted in pairs, others for the second refresh."""
+    mining = Mining(tmp_path)
+    for refresh, shift in ((1, 0), (4, 1)):
+        order = np.roll(ROWS[:12], shift)
+        planted = {frozenset(pair) for pair in order.reshape(6, 2).tolist()}
+        vectors = random_vectors()
+        vectors[order[1::2]] = vectors[order[::2]] + 1e-3
+        before = mining.train(refresh - 1, vectors)
+        assert len(planted & pairs_of(before)) <= 3
+        mining.mining.begin_epoch(refresh)
+        batches = listed(mining.mining.batches)
+        assert len(planted & pairs_of(batches)) >= 5  # 13 rows: one is alone
+        arrays, meta = read_arrays(tmp_path / "clusters")
+        assert meta["epoch"] == refresh
+        clusters = Clusters(arrays["order"], arrays["splits"])
+        plan = ClusteredBatches(ROWS, BATCH, 0, clusters)
+        assert listed(plan.plan(refresh)) == batches
+
+
+def test_clusters_stay_until_the_next_refresh(tmp_path):
+    mining = Mining(tmp_path)
+    mining.train(0, random_vectors(0))
+    written = []
+    for epoch in range(1, 7):
+        mining.train(epoch, random_vectors(epoch))
+        arrays, meta = read_arrays(tmp_path / "clusters")
+        written.append(meta["epoch"])
+        sizes = np.diff(arrays["splits"])
+        assert sizes.max() <= mining.mining.report["cluster_size"]
+    assert written == [1, 1, 1, 4, 5, 5]
+    assert mining.asked == 3
+    assert CURRICULUM.size_at(4) == 2 and CURRICULUM.size_at(5) == 4
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 4, 5])
+@pytest.mark.parametrize("steps", [0, 2, None])
+def test_an_epoch_that_was_stopped_is_found_again(tmp_path, epoch, steps):
+    mining = Mining(tmp_path)
+    for earlier in range(epoch):
+        mining.train(earlier, random_vectors(earlier))
+    batches = mining.train(epoch, random_vectors(epoch), steps)
+    report = mining.mining.report
+    again = Mining(tmp_path)
+    again.mining.begin_epoch(epoch)
+    assert listed(again.mining.batches) == batches
+    for figure in report.keys() - {"plan_seconds"}:
+        assert again.mining.report[figure] == report[figure]
+    assert again.asked == 0, "the figures would be those of other vectors"
+
+
+def test_figures_are_those_of_the_guarantee(tmp_path):
+    mining, vectors = Mining(tmp_path, seed=3), random_vectors()
+    mining.train(0, vectors)
+    mining.mining.begin_epoch(1)
+    report = mining.mining.report
+    arrays, _ = read_arrays(tmp_path / "clusters")
+    clusters = Clusters(arrays["order"], arrays["splits"])
+    expected = mining_guarantee(
+        vectors[ROWS].astype(np.float16),
+        mining.labels,
+        mining.relevant.take(ROWS),
+        clusters.of_rows(),
+        seed=3,
+    )
+    for name in ("radius", "e1", "e2", "hard"):
+        assert report[name] == expected[name]
+    assert report["missed_share"] == expected["missed"] / expected["hard"]
+    assert 0 < report["missed_share"] <= 1
+    assert report["cluster_size"] == 2 and report["plan_seconds"] > 0
+
+
+def test_the_seed_matters(tmp_path):
+    batches = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        mining = Mining(tmp_path / folder, seed=seed)
+        mining.train(0, random_vectors())
+        batches.append(mining.train(1, random_vectors()))
+    assert batches[0] == batches[1] != batches[2]
+
+
+def test_every_row_once_in_each_epoch(tmp_path):
+    mining = Mining(tmp_path)
+    for epoch in range(7):
+        batches = mining.train(epoch, random_vectors(epoch))
+        assert sorted(sum(batches, [])) == ROWS.tolist()
+        assert max(map(len, batches)) <= BATCH
