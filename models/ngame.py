@@ -80,12 +80,10 @@ class Recipe:
     def yso_finna_en(cls):
         """525,773 library titles, 24,965 subjects."""
         return cls(
-            epochs=6,
+            epochs=4,
             num_candidates=3072,
             min_count=3,
             max_cluster_size=8,
-            cluster_growth=2,
-            refresh_interval=2,
             validation_rows=2000,
         )
 

@@ -1,0 +1,190 @@
+"""Invariants of what the packages export:
+
+- every name has a docstring, and the examples in it run as they stand, with
+  no more than `import tfxc` and `import numpy as np`;
+- a name stays what it is, in whatever order the names are first used;
+- recipes use exported names only: they prove that the parts suffice;
+- what is said to need no TensorFlow imports without it.
+"""
+
+import ast
+import doctest
+import importlib
+import inspect
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tfxc
+
+ROOT = pathlib.Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "models").glob("*.py"))
+
+
+def exported(stage):
+    """Names that a package offers, and no modules."""
+    module = importlib.import_module(f"tfxc.{stage}")
+    names = {*vars(module), *vars(module).get("TENSORFLOW", {})}
+    return [
+        name
+        for name in sorted(names)
+        if not name.startswith("_")
+        and name != "TENSORFLOW"
+        and not inspect.ismodule(getattr(module, name))
+    ]
+
+
+NAMES = [(stage, name) for stage in tfxc.STAGES for name in exported(stage)]
+OBJECTS = [
+    (stage, name)
+    for stage, name in NAMES
+    if callable(getattr(importlib.import_module(f"tfxc.{stage}"), name))
+]
+
+
+def test_there_is_something_to_test():
+    for stage in tfxc.STAGES:
+        assert exported(stage), stage
+    assert len(OBJECTS) > 40 and len(RECIPES) >= 2
+    assert ("data", "prepare") in OBJECTS
+
+
+@pytest.mark.parametrize("stage", tfxc.STAGES)
+def test_packages_say_what_they_hold(stage):
+    package = importlib.import_module(f"tfxc.{stage}")
+    assert len(package.__doc__) > 20
+    assert getattr(tfxc, stage) is package
+    assert stage in dir(tfxc)
+
+
+@pytest.mark.parametrize(("stage", "name"), OBJECTS)
+def test_docstrings_and_their_examples(stage, name):
+    thing = getattr(getattr(tfxc, stage), name)
+    first = (thing.__doc__ or "").split("\n")[0]
+    assert first.endswith((".", ":")) and len(first) > 10
+    assert not first.startswith(f"{name}("), "a dataclass wrote it"
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(verbose=False)
+    examples = finder.find(
+        thing, name, module=inspect.getmodule(thing), globs={}, extraglobs=None
+    )
+    for example in examples:
+        example.globs = {"tfxc": tfxc, "np": np}
+        runner.run(example)
+    assert not runner.failures
+
+
+def test_many_have_examples():
+    with_example = [
+        name
+        for stage, name in OBJECTS
+        if ">>> " in getattr(getattr(tfxc, stage), name).__doc__
+    ]
+    assert len(with_example) > 15
+
+
+def test_unknown_names():
+    for package in (tfxc, tfxc.data):
+        with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+            _ = package.nonsense
+
+
+def test_lazy_names_in_any_order():
+    """Importing the module `prepare` must not hide the function."""
+    lazy = sorted(tfxc.data.TENSORFLOW)
+    program = f"""
+import importlib, sys, types, tfxc
+for first in {lazy}:
+    for name in {lazy}:
+        vars(tfxc.data).pop(name, None)
+    for name in [first, *{lazy}]:
+        thing = getattr(tfxc.data, name)
+        assert not isinstance(thing, types.ModuleType), (first, name)
+    for name in [n for n in sys.modules if n.startswith("tfxc.data.")]:
+        if name.rpartition(".")[2] in ("prepare", "training_batches"):
+            del sys.modules[name]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_use_exported_names_only(path):
+    tree = ast.parse(path.read_text())
+    known = {".".join(("tfxc", *pair)) for pair in NAMES}
+    known |= {"tfxc.InputError", "tfxc.run.Run"}
+    chains = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            assert not any(name.startswith("tfxc.") for name in names)
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] != "tfxc"
+        if isinstance(node, ast.Attribute):
+            chains.add(ast.unparse(node))
+    used = {
+        chain
+        for chain in chains
+        if chain.startswith("tfxc.") and chain not in tfxc_packages()
+    }
+    unknown = {
+        chain
+        for chain in used
+        if not any((chain + ".").startswith(name + ".") for name in known)
+    }
+    assert not unknown
+    assert used or path.stem == "__init__"
+
+
+def tfxc_packages():
+    return {f"tfxc.{stage}" for stage in tfxc.STAGES}
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "tf_keras"):
+            raise ImportError(f"{name} must not be imported")
+
+sys.meta_path.insert(0, Refuse())
+import numpy as np
+import tfxc
+"""
+
+
+def run_without_tensorflow(program, **environment):
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW + program],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+def test_numpy_stages_need_no_tensorflow():
+    run_without_tensorflow(
+        """
+assert tfxc.batching.epoch_order(6, seed=0, epoch=1).tolist()
+assert tfxc.metrics.inverse_propensity(np.array([1, 2]), 3).shape == (2,)
+texts = tfxc.data.Texts.from_strings(["a", "bc"])
+assert texts[1] == "bc" and tfxc.InputError
+assert "keras" not in sys.modules
+"""
+    )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_losses_need_no_tensorflow(backend):
+    pytest.importorskip(backend)
+    run_without_tensorflow(
+        """
+loss = tfxc.losses.decoupled_softmax(np.array([[1, 0]]), np.array([[2.0, 0]]))
+assert abs(float(loss[0]) - np.log1p(np.exp(-2))) < 1e-5
+""",
+        KERAS_BACKEND=backend,
+    )
