@@ -44,6 +44,8 @@ OBJECTS = [
     for stage, name in NAMES
     if callable(getattr(importlib.import_module(f"tfxc.{stage}"), name))
 ]
+NEED_A_TRAINED_MODEL = ["export_saved_model", "QueryVectors", "write_report"]
+SLOW = ["python_api_dataset"]  # reads all of Python's documentation
 
 
 def test_there_is_something_to_test():
@@ -61,18 +63,24 @@ def test_packages_say_what_they_hold(stage):
     assert stage in dir(tfxc)
 
 
-@pytest.mark.parametrize(("stage", "name"), OBJECTS)
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        pytest.param(*pair, marks=[pytest.mark.slow] * (pair[1] in SLOW))
+        for pair in OBJECTS
+    ],
+)
 def test_docstrings_and_their_examples(stage, name):
     thing = getattr(getattr(tfxc, stage), name)
     first = (thing.__doc__ or "").split("\n")[0]
     assert first.endswith((".", ":")) and len(first) > 10
     assert not first.startswith(f"{name}("), "a dataclass wrote it"
-    finder = doctest.DocTestFinder(exclude_empty=True)
-    runner = doctest.DocTestRunner(verbose=False)
-    examples = finder.find(
-        thing, name, module=inspect.getmodule(thing), globs={}, extraglobs=None
-    )
-    for example in examples:
+    if name in NEED_A_TRAINED_MODEL:
+        return
+    runner = doctest.DocTestRunner()
+    for example in doctest.DocTestFinder().find(
+        thing, name, module=inspect.getmodule(thing)
+    ):
         example.globs = {"tfxc": tfxc, "np": np}
         runner.run(example)
     assert not runner.failures

@@ -98,7 +98,7 @@ def test_frozen_example():
     )
     rng = np.random.default_rng((0, 1, 2))
     candidates, relevance = in_batch_candidates(relevant, (4, 7), rng, False)
-    assert candidates.tolist() == [0, 1, 2, 3, 4, 5, 11]
+    assert candidates.tolist() == [0, 1, 2, 3, 4, 5, 10]
     assert relevance.tolist() == [
         [0, -1, 0, 0, 1, 0, 0],
         [0, 0, 0, 0, 1, 0, 0],
@@ -192,6 +192,21 @@ def test_batches_are_a_function_of_seed_epoch_and_step():
     assert not same(one["relevance"], two["relevance"])
     batches.order = [twice]
     assert same(batches.listed(), [one]), "a step depends on later ones"
+
+
+def test_iterations_do_not_disturb_each_other():
+    """Each keeps the plan that it began with."""
+    batches = Batches()
+    first, expected = batches.dataset.as_numpy_iterator(), batches.listed()
+    assert same(next(first), expected[0])
+    batches.epoch, batches.order = 1, batches.order[:1]
+    assert not same(batches.listed(), expected[:1])
+    assert same(list(first), expected[1:])
+
+
+def test_fewer_candidates_than_queries():
+    with pytest.raises(ValueError, match=r"batch_size=4, .*Received: 3"):
+        Batches(candidates=3)
 
 
 def test_an_epoch_uses_the_plan_of_its_beginning():

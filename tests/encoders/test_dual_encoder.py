@@ -28,6 +28,7 @@ class RowDescent:
         self.rate = rate
 
     def update(self, table, inputs, gradients, num_examples):
+        self.num_examples = num_examples
         for bag, gradient in zip(inputs, gradients, strict=True):
             weights = tf.cast(bag["weights"], tf.float32)[:, :, None]
             rows = weights * gradient[:, None, :]
@@ -55,7 +56,7 @@ def random_batch(rng, queries=5, size=6, candidates=8):
     queries, labels = random_bags(rng, size), random_bags(rng, 20)
     queries.ids[len(relevant) :] = queries.weights[len(relevant) :] = 0
     batch = {
-        "query": queries.take(slice(None)),
+        "query": queries.take(np.arange(size)),
         "candidates": labels.take(chosen),
         "relevance": relevance,
     }
@@ -113,6 +114,7 @@ def test_updates_follow_the_gradient(rng, hidden):
     np.testing.assert_allclose(model.query_vectors, queries, atol=1e-6)
     assert not np.allclose(model(batch["query"]), queries, atol=1e-3)
     assert model.optimizer.iterations == 1
+    assert model.row_optimizer.num_examples == 6, "what the mean is over"
 
 
 def test_the_gradient_equals_finite_differences(rng):

@@ -29,7 +29,7 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
     counts = relevant.row_counts()
     drawn = (rng.random(len(relevant)) * counts).astype(np.int64)
     drawn = relevant.ids[relevant.splits[:-1] + drawn]  # [q]
-    candidates = np.unique(drawn)
+    candidates = _distinct(drawn)
     if len(candidates) < shape[1]:
         candidates = _filled(candidates, relevant.ids, shape[1], rng)
     if len(candidates) < shape[1]:
@@ -51,10 +51,19 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
 
 def _filled(chosen, more, size, rng):
     """`chosen` and random ones of `more`, up to `size`: sorted, distinct."""
-    more = np.setdiff1d(more, chosen)
-    if len(more) > size - len(chosen):
-        more = rng.choice(more, size - len(chosen), replace=False)
+    more = _distinct(more)
+    place = np.minimum(np.searchsorted(chosen, more), len(chosen) - 1)
+    more = more[chosen[place] != more]
+    missing = size - len(chosen)
+    if len(more) > missing:
+        more = more[np.argsort(rng.random(len(more)))[:missing]]
     return np.sort(np.concatenate([chosen, more]))
+
+
+def _distinct(values):
+    """Sorted, without repeats; NumPy's own way hashes, which is slower."""
+    values = np.sort(values)
+    return values[np.append(True, values[1:] != values[:-1])]
 
 
 def training_batches(
@@ -83,39 +92,58 @@ def training_batches(
         num_candidates: Candidates of every batch, at least `batch_size`.
         seed: Seed of the positives drawn, together with epoch and step.
         every_positive: See `in_batch_candidates`.
-    """
 
+    Raises:
+        ValueError: if `num_candidates` is below `batch_size`.
+    """
+    if num_candidates < batch_size:
+        raise ValueError(
+            f"`num_candidates` must be at least batch_size={batch_size}, one "
+            f"for each query. Received: {num_candidates}"
+        )
     shape = (batch_size, num_candidates)
 
-    def batches():
+    def start():
         epoch, order = plan()
-        for step, rows in enumerate(order):
-            rng = np.random.default_rng((seed, epoch, step))
-            candidates, relevance = in_batch_candidates(
-                relevant.take(rows), shape, rng, every_positive
-            )
-            yield {
-                "query": _padded(queries.take(rows), batch_size),
-                "candidates": _padded(labels.take(candidates), num_candidates),
-                "relevance": relevance,
-            }
+        splits = np.cumsum([0, *map(len, order)])
+        rows = np.concatenate([np.empty(0, np.int64), *order])
+        return np.int64(epoch), rows.astype(np.int64), splits
 
-    def bag(bags, rows):
-        shape = (rows, bags.ids.shape[1])
+    def steps(_):
+        # In the graph, so that each iteration keeps the plan it began with.
+        epoch, rows, splits = tf.numpy_function(start, [], [tf.int64] * 3)
+        return tf.data.Dataset.range(tf.size(splits) - 1).map(
+            lambda step: (epoch, step, rows[splits[step] : splits[step + 1]])
+        )
+
+    def batch(epoch, step, rows):
+        rng = np.random.default_rng((seed, int(epoch), int(step)))
+        candidates, relevance = in_batch_candidates(
+            relevant.take(rows), shape, rng, every_positive
+        )
+        query = _padded(queries.take(rows), batch_size)
+        label = _padded(labels.take(candidates), num_candidates)
+        return *query.values(), *label.values(), relevance
+
+    def tensors(*step):
+        types = [tf.int32, tf.float16, tf.int32, tf.float16, tf.int8]
+        arrays = tf.numpy_function(batch, step, types, stateful=False)
+        shapes = [(batch_size, queries.ids.shape[1])] * 2
+        shapes += [(num_candidates, labels.ids.shape[1])] * 2 + [shape]
+        ids, weights, label_ids, label_weights, relevance = (
+            tf.ensure_shape(array, size)
+            for array, size in zip(arrays, shapes, strict=True)
+        )
         return {
-            "ids": tf.TensorSpec(shape, tf.int32),
-            "weights": tf.TensorSpec(shape, tf.float16),
+            "query": {"ids": ids, "weights": weights},
+            "candidates": {"ids": label_ids, "weights": label_weights},
+            "relevance": relevance,
         }
 
-    signature = {
-        "query": bag(queries, batch_size),
-        "candidates": bag(labels, num_candidates),
-        "relevance": tf.TensorSpec(shape, tf.int8),
-    }
-    dataset = tf.data.Dataset.from_generator(
-        batches, output_signature=signature
-    )
-    return dataset.prefetch(4)
+    batches = tf.data.Dataset.from_tensors(0).flat_map(steps)
+    # One batch ahead of the training step; more threads would only wait for
+    # each other, as the gathering is Python's.
+    return batches.map(tensors, num_parallel_calls=1)
 
 
 def _padded(bag, size):

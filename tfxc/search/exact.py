@@ -45,9 +45,10 @@ def exact_top_k(
     Example:
 
     >>> labels = np.eye(3, dtype=np.float32)
-    >>> for start, scores, ids in exact_top_k([[1.0, 3.0, 2.0]], labels, 2):
-    ...     print(start, scores.tolist(), ids.tolist())
-    0 [[3.0, 2.0]] [[1, 2]]
+    >>> [block] = tfxc.search.exact_top_k([[1.0, 3.0, 2.0]], labels, k=2)
+    >>> start, scores, ids = block
+    >>> start, scores.tolist(), ids.tolist()
+    (0, [[3.0, 2.0]], [[1, 2]])
     """
     queries, labels = np.asanyarray(queries), np.asanyarray(labels)
     _check(queries, labels, k, filtered)

@@ -69,7 +69,8 @@ def export_saved_model(
 
     Example:
 
-    >>> export_saved_model("model", encoder, tokenizer, vectors, names, counts)
+    >>> tfxc.serving.export_saved_model(
+    ...     "model", encoder, tokenizer, vectors, names, counts)
     >>> model = tf.saved_model.load("model")
     >>> model.search(["how to keep bread fresh"], 3)["names"]
     """

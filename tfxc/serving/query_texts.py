@@ -20,7 +20,8 @@ def query_texts(queries, start=0, stop=None):
 
     Example:
 
-    >>> query_texts(Texts.from_strings(["red wine", "meat"]), stop=1)
+    >>> texts = tfxc.data.Texts.from_strings(["red wine", "meat"])
+    >>> tfxc.serving.query_texts(texts, stop=1)
     [b'red wine']
     """
     if isinstance(queries, Texts):

@@ -18,7 +18,9 @@ class QueryVectors:
 
     Example:
 
-    >>> QueryVectors(model, Texts.from_strings(["red wine"]))[0:1].shape
+    >>> model = tfxc.serving.load_saved_model("run/saved_model")
+    >>> texts = tfxc.data.Texts.from_strings(["red wine"])
+    >>> tfxc.serving.QueryVectors(model, texts)[0:1].shape
     (1, 128)
     """
 

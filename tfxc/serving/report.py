@@ -27,7 +27,8 @@ def write_report(path, recipe, history, metrics, examples):
 
     Example:
 
-    >>> write_report("report.html", {"epochs": 1}, [], metrics, [])
+    >>> tfxc.serving.write_report(
+    ...     "report.html", {"epochs": 1}, [], metrics, [])
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True

@@ -76,5 +76,5 @@ def test_take(rng, tmp_path):
     np.testing.assert_array_equal(taken["ids"], ids[rows])
     np.testing.assert_array_equal(taken["weights"], weights[rows])
     assert not np.shares_memory(taken["ids"], bags.ids)
-    np.testing.assert_array_equal(bags.take(slice(1, 3))["ids"], ids[1:3])
+    assert bags.take(np.array([], int))["ids"].shape == (0, 3)
     assert len(bags) == 6

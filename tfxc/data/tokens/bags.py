@@ -28,12 +28,15 @@ class Bags:
         """The bags of some rows as the encoder reads them.
 
         Args:
-            rows: `[n]`, int, or a slice; row numbers.
+            rows: `[n]`, int; row numbers.
 
         Returns:
             `{"ids": [n, length] int32, "weights": [n, length] float16}`.
         """
-        return {"ids": self.ids[rows], "weights": self.weights[rows]}
+        return {
+            "ids": np.take(self.ids, rows, axis=0),
+            "weights": np.take(self.weights, rows, axis=0),
+        }
 
 
 def bags_from_features(features, length):
