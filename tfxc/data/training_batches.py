@@ -112,7 +112,8 @@ def training_batches(
     def steps(_):
         # In the graph, so that each iteration keeps the plan it began with.
         epoch, rows, splits = tf.numpy_function(start, [], [tf.int64] * 3)
-        return tf.data.Dataset.range(tf.size(splits) - 1).map(
+        count = tf.size(splits, tf.int64) - 1
+        return tf.data.Dataset.range(count).map(
             lambda step: (epoch, step, rows[splits[step] : splits[step + 1]])
         )
 
