@@ -28,8 +28,8 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
     """
     counts = relevant.row_counts()
     drawn = (rng.random(len(relevant)) * counts).astype(np.int64)
-    drawn = relevant.ids[relevant.splits[:-1] + drawn]  # [q]
-    candidates = _distinct(drawn)
+    drawn += relevant.splits[:-1]  # [q], entries of `relevant.ids`
+    candidates = _distinct(relevant.ids[drawn])
     if len(candidates) < shape[1]:
         candidates = _filled(candidates, relevant.ids, shape[1], rng)
     if len(candidates) < shape[1]:
@@ -44,16 +44,14 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
     row = np.repeat(np.arange(len(relevant)), counts)
     others = POSITIVE if every_positive else IGNORED
     relevance[row[known], place[known]] = others
-    column = np.searchsorted(candidates, drawn)
-    relevance[np.arange(len(relevant)), column] = POSITIVE
+    relevance[np.arange(len(relevant)), place[drawn]] = POSITIVE
     return candidates, relevance
 
 
 def _filled(chosen, more, size, rng):
     """`chosen` and random ones of `more`, up to `size`: sorted, distinct."""
-    more = _distinct(more)
     place = np.minimum(np.searchsorted(chosen, more), len(chosen) - 1)
-    more = more[chosen[place] != more]
+    more = _distinct(more[chosen[place] != more])
     missing = size - len(chosen)
     if len(more) > missing:
         more = more[np.argsort(rng.random(len(more)))[:missing]]
@@ -63,7 +61,9 @@ def _filled(chosen, more, size, rng):
 def _distinct(values):
     """Sorted, without repeats; NumPy's own way hashes, which is slower."""
     values = np.sort(values)
-    return values[np.append(True, values[1:] != values[:-1])]
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
 
 
 def training_batches(
