@@ -5,7 +5,8 @@
 - padding rows and columns change nothing; queries and labels share the table;
 - `query_vectors` are the vectors with which the loss was computed;
 - training lowers the loss, under jit as without, in low precision too;
-- short batches and further epochs compile nothing new.
+- short batches and further epochs compile nothing new;
+- a saved model comes back with both optimisers.
 """
 
 import keras
@@ -215,6 +216,24 @@ def test_training_lowers_the_loss_and_compiles_once(rng, jit, policy):
     assert losses[-1] < 0.7 * losses[0]
     assert len(traces) == 1
     assert model.query_vectors.dtype == "float32"
+
+
+def test_round_trip(rng, tmp_path):
+    """A saved model trains on as the one that was saved."""
+    rate = keras.optimizers.schedules.PolynomialDecay(0.4, 9, 0.1)
+    model = at_random(compiled(RowAdagrad(TOKENS, rate, initial=0.2)), rng)
+    model.train_step(random_batch(rng))
+    model.save(tmp_path / "model.keras")
+    twin = keras.models.load_model(tmp_path / "model.keras")
+    batch = random_batch(rng)
+    before = model(batch["query"]).numpy()
+    np.testing.assert_array_equal(twin(batch["query"]), before)
+    for one in (model, twin):
+        one.train_step(batch)
+    assert not np.allclose(model(batch["query"]), before, atol=1e-3)
+    for one, other in zip(model.variables, twin.variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert twin.row_optimizer.iterations == 2 == twin.optimizer.iterations
 
 
 def test_loss_scores_and_vectors_are_float32_in_low_precision(rng):

@@ -21,7 +21,7 @@ def model_of(width=3, seed=0, optimizer=None):
         [keras.Input((2,)), keras.layers.Dense(width), keras.layers.Dense(1)]
     )
     optimizer = optimizer or keras.optimizers.Adam(0.1)
-    model.compile(optimizer, "mse", jit_compile=False)
+    model.compile(optimizer, "mse", run_eagerly=True)
     return model
 
 

@@ -81,3 +81,20 @@ class DualEncoder(keras.Model):
         self.query_vectors.assign(queries)
         self.loss_tracker.update_state(loss)
         return {"loss": loss}
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": serialize(self.encoder),
+            "row_optimizer": serialize(self.row_optimizer),
+            "batch_size": self.query_vectors.shape[0],
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("encoder", "row_optimizer")
+        }
+        return cls(**{**config, **parts})
