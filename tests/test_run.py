@@ -18,7 +18,8 @@ from tfxc.run import Run, read_json
 
 SETTINGS = {
     "recipe": {"epochs": 3, "rate": 0.1, "ngrams": (4, 5), "name": "é"},
-    "content": {"data": "abc"},
+    "options": {"data": "/here", "index": "exact"},
+    "content": {"key": "abc"},
 }
 
 
@@ -47,7 +48,7 @@ def test_new_runs(tmp_path):
     run = Run(tmp_path)  # an empty folder
     assert run.settings() is None and not run.complete
     run.start(SETTINGS)
-    assert run.settings()["content"] == {"data": "abc"}
+    assert run.settings()["content"] == {"key": "abc"}
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,8 @@ def test_new_runs(tmp_path):
         ("recipe", "epochs", 4, "3"),
         ("recipe", "rate", 0.2, "0.1"),
         ("recipe", "ngrams", [4], r"\[4, 5\]"),
-        ("content", "data", "abd", "'abc'"),
-        ("content", "added", 1, "None"),
+        ("options", "index", "scann", "'exact'"),
+        ("options", "added", 1, "None"),
     ],
 )
 def test_other_settings(run, section, field, value, before):
@@ -70,8 +71,17 @@ def test_other_settings(run, section, field, value, before):
 
 
 def test_a_section_that_is_new(run):
-    with pytest.raises(InputError, match="options index=None"):
-        run.start({**SETTINGS, "options": {"index": "exact"}})
+    with pytest.raises(InputError, match="extra depth=None"):
+        run.start({**SETTINGS, "extra": {"depth": 1}})
+
+
+def test_data_is_known_by_its_content(run):
+    run.start(changed("options", data="/there"))  # moved
+    assert run.settings()["options"]["data"] == "/there"
+    other = {**changed("options", data="/new"), "content": {"key": "abd"}}
+    with pytest.raises(InputError, match=r"with, /there, .*Received: /new"):
+        run.start(other)
+    assert run.settings()["options"]["data"] == "/there"
 
 
 def test_a_folder_that_is_no_run(tmp_path):

@@ -59,23 +59,35 @@ class Run:
         """Writes `settings`, or checks that the run was started with them.
 
         Args:
-            settings: JSON-serialisable dictionary of dictionaries.
+            settings: JSON-serialisable dictionary of dictionaries; "content"
+                names the data, which "options" "data" says where to find.
 
         Raises:
             InputError: naming the first value that differs.
         """
         settings = json.loads(json.dumps(settings))
         saved = self.settings()
-        if saved is None:
+        if saved is not None:
+            self._check_same(saved, settings)
+        if saved != settings:  # new, or the data stands somewhere else now
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(
                 self.folder / "recipe.json", json.dumps(settings, indent=1)
             )
-            return
+
+    def _check_same(self, saved, settings):
+        """Data is the same if its content is, wherever it stands."""
+        if saved.get("content") != settings.get("content"):
+            raise InputError(
+                f"{self.folder}: expected the data that the run was started "
+                f"with, {saved.get('options', {}).get('data')}, unchanged; "
+                "choose another --output for other data. "
+                f"Received: {settings['options']['data']}"
+            )
         for section, values in settings.items():
             for name, value in values.items():
                 before = saved.get(section, {}).get(name)
-                if before != value:
+                if before != value and (section, name) != ("options", "data"):
                     raise InputError(
                         f"{self.folder}: the run was started with {section} "
                         f"{name}={before!r}; continue with that, or choose "

@@ -54,7 +54,9 @@ class BagEncoder(keras.layers.Layer):
         self.dim = dim
         self.hidden = hidden
         self.seed = seed
-        random = keras.initializers.RandomNormal(stddev=dim**-0.5, seed=seed)
+        # Uniform, as a million rows of normal values take seconds to draw.
+        bound = (3 / dim) ** 0.5  # rows of length 1 on average
+        random = keras.initializers.RandomUniform(-bound, bound, seed=seed)
         self.table = self.add_weight(
             shape=(num_tokens, dim),
             initializer=random,

@@ -1,6 +1,7 @@
 """What a finished run tells on the screen."""
 
 from tfxc.serving.metric_tables import print_metrics
+from tfxc.serving.report import good_and_bad
 
 
 def print_summary(run, metrics, examples, console):
@@ -9,12 +10,11 @@ def print_summary(run, metrics, examples, console):
     Args:
         run: `tfxc.run.Run`.
         metrics: As `metrics.json` holds them.
-        examples: See `tfxc.serving.readable_examples`; the first three are
-            shown.
+        examples: See `tfxc.serving.readable_examples`; three are shown.
         console: `rich.console.Console`.
     """
     print_metrics(metrics, console)
-    for example in examples[:3]:
+    for example in three_kinds(examples):
         console.print(
             f"\n{example['query']}", style="bold", markup=False, soft_wrap=True
         )
@@ -39,3 +39,11 @@ def print_summary(run, metrics, examples, console):
         markup=False,
         soft_wrap=True,
     )
+
+
+def three_kinds(examples):
+    """Three examples: right, right further down and wrong, where there are."""
+    kinds = [kind["examples"][:1] for kind in good_and_bad(examples)]
+    chosen = [example for kind in kinds for example in kind]
+    rest = [example for example in examples if example not in chosen]
+    return [*chosen, *rest][:3]
