@@ -9,7 +9,6 @@ Measured on training queries that were held out, of the last epoch.
 
 import argparse
 import csv
-import json
 import pathlib
 import statistics
 import tempfile
@@ -37,7 +36,9 @@ def main():
     }
     random, clusters = results.values()
     results["difference"] = {
-        name: describe([b[name] - a[name] for a, b in zip(random, clusters)])
+        name: describe(
+            [b[name] - a[name] for a, b in zip(random, clusters, strict=True)]
+        )
         for name in ("P@1", "P@5", "PSP@1", "R@100")
     }
     command = (

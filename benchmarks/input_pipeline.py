@@ -7,6 +7,7 @@ memory-mapped tables of half a million rows; nothing trains meanwhile. The
 recipe's 2,048 candidates are measured too.
 """
 
+import argparse
 import pathlib
 import statistics
 import tempfile
@@ -29,6 +30,7 @@ REPEATS = 5
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rng = np.random.default_rng(0)
     pairs = rng.integers(LABELS, size=(ROWS, 2))
     relevant = LabelLists.from_pairs(

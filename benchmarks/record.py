@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -42,21 +41,21 @@ def timed_command(arguments, environment=None):
     """Runs a command of this Python as a process of its own.
 
     Returns:
-        `{"seconds", "peak_gb"}`: wall time, and the most memory of any one
-        process so far that this one has waited for.
+        `{"seconds", "peak_gb"}`: wall time, and the most memory of the process.
 
     Raises:
         subprocess.CalledProcessError: if the command fails.
     """
     start = time.perf_counter()
-    subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        check=True,
+    command = [sys.executable, *map(str, arguments)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **(environment or {})}
     )
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     return {
         "seconds": round(time.perf_counter() - start, 1),
-        "peak_gb": round(peak, 2),
+        "peak_gb": round(usage.ru_maxrss * 1024 / 1e9, 2),
     }

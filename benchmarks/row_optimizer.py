@@ -8,6 +8,7 @@ Adam on an Embedding of the same size, which touches all of them. All in one
 process, compiled with XLA.
 """
 
+import argparse
 import statistics
 import time
 
@@ -24,6 +25,7 @@ STEPS = 20
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     results = {}
     for rows in SIZES:
         batch = make_batch(rows)

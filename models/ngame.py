@@ -103,33 +103,38 @@ class Recipe:
         return cls(epochs=20, batch_size=512, length=128)
 
 
-POSITIVE = (
-    *("epochs", "batch_size", "num_candidates", "dim", "length"),
-    *("label_length", "min_count", "max_tokens", "cluster_size"),
-    *("refresh_interval", "learning_rate", "dense_learning_rate"),
-    *("initial_accumulator", "temperature"),
-)
+RANGES = {
+    **dict.fromkeys(
+        ("epochs", "dim", "min_count", "max_tokens", "refresh_interval"),
+        (1, None),
+    ),
+    **dict.fromkeys(
+        ("learning_rate", "dense_learning_rate", "temperature"),
+        (tfxc.training.ABOVE_0, None),
+    ),
+    **dict.fromkeys(
+        ("initial_accumulator", "margin", "hidden", "cluster_start"), (0, None)
+    ),
+    **dict.fromkeys(("cluster_growth", "validation_rows"), (0, None)),
+    **dict.fromkeys(("length", "label_length"), (1, 4096)),
+    "ngrams": (1, 64),
+    "seed": (0, 2**32 - 1),
+}
 
 
 def check(recipe, dataset):
     """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
-    rows, _ = split_rows(dataset.train.relevant, recipe)
-    flags = {name: getattr(recipe, name) for name in POSITIVE}
-    ranges = [(name, value, 0, None) for name, value in flags.items()]
-    ranges += [
-        ("batch_size", recipe.batch_size, 0, len(rows)),
-        ("num_candidates", recipe.num_candidates, recipe.batch_size - 1, None),
-        ("max_cluster_size", recipe.max_cluster_size, 0, recipe.batch_size),
-        ("cluster_size", recipe.cluster_size, 0, recipe.max_cluster_size),
-    ]
-    for name, value, above, most in ranges:
-        if not value > above or (most is not None and value > most):
-            limit = "" if most is None else f" and at most {most}"
-            raise tfxc.InputError(
-                f"--{name.replace('_', '-')}: expected a number above {above}"
-                f"{limit} ({len(rows):,} training queries have labels and are "
-                f"not held out). Received: {value}"
-            )
+    rows = int(np.count_nonzero(dataset.train.relevant.row_counts()))
+    rows -= min(max(recipe.validation_rows, 0), rows // 10)
+    ranges = {
+        **RANGES,
+        "batch_size": (1, rows),
+        "num_candidates": (recipe.batch_size, None),
+        "max_cluster_size": (1, recipe.batch_size),
+        "cluster_size": (1, recipe.max_cluster_size),
+    }
+    note = f"{rows:,} training queries have labels and are not held out."
+    tfxc.training.check_fields(recipe, ranges, note)
 
 
 def fit(recipe, dataset, key, run, console):

@@ -69,6 +69,7 @@ def write_run(folder, data=None, **options):
     """Writes what evaluation and prediction read of a run."""
     folder.mkdir(parents=True)
     recipe = {"options": {"name": "small", "data": data and str(data)}}
+    recipe |= {"recipe": {}, "content": {}}
     (folder / "recipe.json").write_text(json.dumps(recipe))
     return export_small(folder / "saved_model", **options)
 

@@ -31,6 +31,9 @@ def test_success(capsys):
     [
         (InputError("-k: expected 1. Received: 0"), 2, "error: -k: expected "),
         (KeyboardInterrupt(), 130, "stopped"),
+        (PermissionError(13, "denied", "/x/y"), 2, "error: /x/y: expected "),
+        (OSError(28, "No space left on device"), 2, "error: expected to read"),
+        (OSError("5 requested and 0 written"), 2, "error: expected to read"),
     ],
 )
 def test_one_message(capsys, error, code, message):

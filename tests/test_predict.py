@@ -82,7 +82,7 @@ def test_names_do_not_steer_the_terminal():
 @pytest.mark.parametrize(
     ("arguments", "data", "message"),
     [
-        (["tea", "-k", "0"], b"", r"-k: expected at least 1\. Received: 0"),
+        (["tea", "-k", "0"], b"", r"-k: expected 1 to 2147483647. Received: 0"),
         (["tea", "-k", "-3"], b"", r"-k: .* Received: -3"),
         (["tea", "-k", str(2**31)], b"", r"-k: .* Received: "),
         (["tea", " "], b"", r"text 2: expected some text\. Received: ' '"),
@@ -121,3 +121,25 @@ def test_command_line(tmp_path):
         assert "tyro" in imported and "tensorflow" not in imported
         if arguments[:1] == ["nowhere"]:
             assert done.stderr.splitlines()[-1].startswith("error: nowhere: ")
+
+
+def test_text_that_is_not_utf8(run):
+    with pytest.raises(InputError, match="text 1: expected UTF-8"):
+        predict.main([str(run), "caf\udce9"])
+
+
+FEATURES = {"num_features": 100}
+
+
+@pytest.mark.parametrize("text", ["3:0.5 17:1", "99", "0:-1e3 2:4"])
+def test_features_that_a_model_reads(text):
+    predict.check_text(text, "text 1", FEATURES)
+
+
+@pytest.mark.parametrize(
+    "text", ["machine learning", "100:1", "-1:1", "3:nan", "3:inf", "3:", "a:1"]
+)
+def test_features_that_no_model_reads(text):
+    with pytest.raises(InputError, match=r"text 1: .* Received: '"):
+        predict.check_text(text, "text 1", FEATURES)
+    predict.check_text(text, "text 1", {})  # is text for a model of texts

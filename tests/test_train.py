@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,6 +170,9 @@ def test_help_tells_every_field_with_its_reason(cache):
         (["ngame", "--epochs", "many"], "many"),
         (["ngame", "--data", "/nosuch/folder"], "/nosuch/folder"),
         (["ngame", "--batch-size", "4000", "--data"], "--batch-size"),
+        (["ngame", "--seed", "-1", "--data"], "--seed"),
+        (["ngame", "--margin", "nan", "--data"], "--margin"),
+        (["ngame", "--ngrams", "0", "--data"], "--ngrams"),
     ],
 )
 def test_wrong_input_is_one_message(arguments, message, data, cache, tmp_path):
@@ -188,3 +192,32 @@ def test_a_folder_of_something_else_is_left_alone(data, cache, tmp_path):
     )
     assert code == 2 and "Received: " in errors
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_weights_that_the_last_step_spoilt_are_not_kept(data, cache, tmp_path):
+    """Its loss is finite: it was computed before the step."""
+    output = tmp_path / "run"
+    settings = ["ngame", "--data", data, "--output", output, "--epochs", 1]
+    settings += [*SMALL, "--batch-size", 448, "--num-candidates", 448]
+    settings += ["--validation-rows", 52, "--dense-learning-rate", 1e38]
+    code, _, errors = run(settings, cache)
+    assert code == 2 and "expected finite weights" in errors
+    assert "No epoch was finished" in errors and "Traceback" not in errors
+    assert not list((output / "checkpoints").glob("epoch-*"))
+
+
+@pytest.mark.parametrize("name", ["length", "seed", "mro"])
+def test_data_may_be_named_as_a_field(data, cache, tmp_path, name):
+    shutil.copytree(data, tmp_path / name)
+    code, output, errors = run(
+        ["ngame", "--data", tmp_path / name, "--help"], cache
+    )
+    assert code == 0 and "--temperature" in output, errors
+
+
+def test_output_that_cannot_be_written(data, cache, tmp_path):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "run"
+    settings = ["ngame", "--data", data, "--output", output, *SMALL]
+    code, _, errors = run(settings, cache)
+    assert code == 2 and str(output) in errors and "Traceback" not in errors

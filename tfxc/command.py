@@ -9,8 +9,8 @@ from tfxc.errors import InputError
 def run_command(command):
     """Runs a command and turns what stops it into an exit code.
 
-    Wrong input is told in one message, without a traceback. A traceback thus
-    always means a mistake in the program.
+    Wrong input, and a file system that refuses, are told in one message,
+    without a traceback. A traceback thus always means a mistake in the program.
 
     Args:
         command: Function without arguments, which parses the command line and
@@ -18,8 +18,9 @@ def run_command(command):
             `--help` and mistakes are answered at once.
 
     Returns:
-        The exit code: 0; 2 for an `InputError`; 130 for Ctrl-C, as shells
-        expect; 141 where the reader of the output has gone (`... | head`).
+        The exit code: 0; 2 for an `InputError` or an `OSError`; 130 for Ctrl-C,
+        as shells expect; 141 where the reader of the output has gone
+        (`... | head`).
 
     Example:
 
@@ -34,11 +35,20 @@ def run_command(command):
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # Python flushes at exit and would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        # A folder that cannot be read or written, a disk that is full.
+        name = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or error
+        print(
+            f"error: {name}expected to read or write here. Received: {reason}",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     return 0

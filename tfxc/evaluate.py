@@ -5,6 +5,7 @@ python -m tfxc.evaluate RUN --data PATH
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 import time
@@ -13,7 +14,7 @@ import tyro
 
 from tfxc.command import run_command
 from tfxc.errors import InputError
-from tfxc.run import read_json
+from tfxc.run import Run
 from tfxc.saved_model import load_saved_model, read_description
 
 NEEDED = {"num_train_rows", "propensity_A", "propensity_B"}
@@ -103,9 +104,10 @@ def check_output(file):
     """Raises `InputError` if `file` is given and cannot be written."""
     if file is None:
         return
-    if file.is_dir() or not file.absolute().parent.is_dir():
+    folder = file.absolute().parent
+    if file.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(
-            "--output: expected a file in a folder that exists. "
+            "--output: expected a file in a folder that can be written to. "
             f"Received: {file}"
         )
 
@@ -121,7 +123,7 @@ def read_data(path, run):
                 f"--data: expected a data set, as {run} does not name one. "
                 "Received: none"
             )
-        path = read_json(recipe)["options"]["data"]
+        path = Run(run).settings()["options"]["data"]
     return load_dataset(path)[0]
 
 

@@ -50,7 +50,9 @@ def parse_options(name, recipe_class, arguments):
     data = data_name(options.data)
     output = options.output or pathlib.Path("runs") / f"{name}-{data}"
     constructor = data.replace("-", "_").partition(".")[0]
-    recipe = getattr(recipe_class, constructor, recipe_class)()
+    recipe = recipe_class()
+    if isinstance(vars(recipe_class).get(constructor), classmethod):
+        recipe = getattr(recipe_class, constructor)()
     saved = Run(output).settings()
     if saved is not None:
         options, recipe = _from_settings(output, saved, name, recipe_class)
@@ -97,6 +99,12 @@ def _from_settings(output, saved, name, recipe_class):
         for field in dataclasses.fields(recipe_class):
             if isinstance(field.default, tuple):
                 fields[field.name] = tuple(fields[field.name])
+            value, kind = fields[field.name], type(field.default)
+            if type(value) is not kind and not (kind, type(value)) == (
+                float,
+                int,
+            ):
+                raise ValueError(f"{field.name}={value!r}")
         return Options(data=data, **chosen), recipe_class(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

@@ -7,6 +7,7 @@ python -m tfxc.predict RUN --json < one-text-per-line.txt
 import dataclasses
 import itertools
 import json
+import math
 import pathlib
 import sys
 from typing import Annotated
@@ -43,14 +44,14 @@ def main(arguments=None):
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     if not 1 <= options.k < 2**31:
-        raise InputError(f"-k: expected at least 1. Received: {options.k}")
+        raise InputError(
+            f"-k: expected 1 to {2**31 - 1}. Received: {options.k}"
+        )
+    # Before a terminal is asked for lines.
+    _, description = read_description(options.run)
     for number, text in enumerate(options.texts, start=1):
-        if not text.strip():
-            raise InputError(
-                f"text {number}: expected some text. Received: {text!r}"
-            )
-    read_description(options.run)  # before a terminal is asked for lines
-    texts = iter(options.texts or read_lines(sys.stdin))
+        check_text(text, f"text {number}", description)
+    texts = iter(options.texts or read_lines(sys.stdin, description))
     at_terminal = not options.texts and sys.stdin.isatty()
     model = None
     while batch := list(itertools.islice(texts, 1 if at_terminal else BATCH)):
@@ -90,11 +91,45 @@ def predict(model, texts, k):
     ]
 
 
-def read_lines(stream):
+def check_text(text, place, description):
+    """Raises `InputError` for what the model cannot read.
+
+    Args:
+        text: String.
+        place: Where it stands, for the message.
+        description: What `read_description` returns second.
+    """
+    if not text.strip():
+        raise InputError(f"{place}: expected some text. Received: {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place}: expected UTF-8. Received: {text!r}"
+        ) from error
+    features = description.get("num_features")
+    if features is None:
+        return
+    for pair in text.split():
+        number, value = f"{pair}:1".split(":")[:2]  # without a value: 1
+        try:
+            good = 0 <= int(number) < features and math.isfinite(float(value))
+        except ValueError:
+            good = False
+        if not good:
+            raise InputError(
+                f"{place}: expected `feature:value` pairs, as the model was "
+                f"trained on, with features below {features:,} and finite "
+                f"values. Received: {pair!r}"
+            )
+
+
+def read_lines(stream, description):
     """The lines of a text stream that are not empty.
 
     Raises:
-        InputError: naming the line, if it is not UTF-8.
+        InputError: naming the line, if it is not UTF-8 or nothing that the
+            model of that description can read.
     """
     for number, line in enumerate(stream.buffer, start=1):
         try:
@@ -105,6 +140,7 @@ def read_lines(stream):
                 f"Received: {error}"
             ) from error
         if text:
+            check_text(text, f"standard input, line {number}", description)
             yield text
 
 

@@ -43,7 +43,7 @@ class Run:
         """
         file = self.folder / "recipe.json"
         if file.exists():
-            return read_json(file)
+            return read_settings(file)
         if self.folder.is_file():
             raise InputError(
                 f"{self.folder}: expected a folder. Received: a file"
@@ -104,9 +104,38 @@ class Run:
         write_text(self.folder / "history.csv", text.getvalue())
 
     def write_metrics(self, metrics):
-        """Writes `metrics.json`: the run is complete."""
-        text = json.dumps(metrics, indent=1)
+        """Writes `metrics.json`: the run is complete.
+
+        Its keys are flat: `{"groups": {"head": {"P@1": 40.0}}}` is written as
+        "groups/head/P@1".
+        """
+        text = json.dumps(flatten(metrics, "/"), indent=1)
         write_text(self.folder / "metrics.json", text + "\n")
+
+
+def flatten(nested, separator, prefix=""):
+    """One level of a nested dictionary: `{"a": {"b": 1}}` to `{"a.b": 1}`."""
+    flat = {}
+    for name, value in nested.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, separator, f"{prefix}{name}{separator}")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def read_settings(path):
+    """Reads a `recipe.json`; `InputError` where it is not one."""
+    settings = read_json(path)
+    sections = ("options", "recipe", "content")
+    if not isinstance(settings, dict) or not all(
+        isinstance(settings.get(name), dict) for name in sections
+    ):
+        raise InputError(
+            f"{path}: expected an object with {', '.join(sections)}, as "
+            f"train.py writes it. Received: {str(settings)[:80]}"
+        )
+    return settings
 
 
 def read_json(path):

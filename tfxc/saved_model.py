@@ -44,7 +44,10 @@ def read_description(run):
             f"writes. Received: {state}"
         )
     try:
-        return folder, json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if not isinstance(description, dict):
+            raise ValueError(f"no JSON object but {description!r:.80}")
+        return folder, description
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder}: expected a SavedModel with {DESCRIPTION}, as tfxc "
@@ -78,7 +81,7 @@ def load_saved_model(run):
             f"{folder}: the model needs the package scann; export it with "
             f"`--index exact` to do without. Received: {error}"
         ) from error
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         raise InputError(
             f"{folder}: expected a SavedModel. Received: {error}"
         ) from error

@@ -23,6 +23,7 @@ from tfxc.batching import (
     mining_guarantee,
 )
 from tfxc.data import LabelLists, read_arrays
+from tfxc.errors import InputError
 from tfxc.training import NegativeMining
 
 ROWS = np.array([0, 2, 3, 5, 7, 8, 11, 12, 13, 17, 18, 19, 20])
@@ -191,13 +192,11 @@ def test_figures_are_those_of_the_guarantee(tmp_path):
     mining.train(0, vectors)
     mining.mining.begin_epoch(1)
     report = mining.mining.report
-    arrays, _ = read_arrays(tmp_path / "clusters")
-    clusters = Clusters(arrays["order"], arrays["splits"])
     expected = mining_guarantee(
         vectors[ROWS].astype(np.float16),
         mining.labels,
         mining.relevant.take(ROWS),
-        clusters.of_rows(),
+        [np.searchsorted(ROWS, rows) for rows in mining.mining.batches],
         seed=3,
     )
     for name in ("radius", "e1", "e2", "hard"):
@@ -205,6 +204,27 @@ def test_figures_are_those_of_the_guarantee(tmp_path):
     assert report["missed_share"] == expected["missed"] / expected["hard"]
     assert 0 < report["missed_share"] <= 1
     assert report["cluster_size"] == 2 and report["plan_seconds"] > 0
+
+
+def test_the_radius_of_the_figures_stays(tmp_path):
+    """Else e1 would be one half at every refresh, whatever was learnt."""
+    mining = Mining(tmp_path)
+    reports = {}
+    for epoch in range(6):
+        mining.train(epoch, random_vectors(epoch))
+        reports[epoch] = mining.mining.report
+    assert len({reports[epoch]["radius"] for epoch in (1, 4, 5)}) == 1
+    assert len({reports[epoch]["e1"] for epoch in (1, 4, 5)}) > 1
+
+
+@pytest.mark.parametrize("name", ["bank.npy", "clusters/manifest.json"])
+def test_damaged_files_are_named(tmp_path, name):
+    mining = Mining(tmp_path)
+    for epoch in range(2):
+        mining.train(epoch, random_vectors(epoch))
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match=name.split("/")[0]):
+        Mining(tmp_path).mining.begin_epoch(1)
 
 
 def test_the_seed_matters(tmp_path):

@@ -1,10 +1,12 @@
 """Folders of arrays: memory-mapped to read, all or nothing to write."""
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 import numpy as np
 
@@ -24,6 +26,7 @@ def write_arrays(folder, arrays, meta=None):
     """
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder, 3600)
     temporary = pathlib.Path(
         tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
     )
@@ -55,6 +58,20 @@ def read_arrays(folder):
         for name, file in manifest["arrays"].items()
     }
     return arrays, manifest["meta"]
+
+
+def remove_abandoned(folder, seconds):
+    """Removes what killed processes left where they were writing `folder`.
+
+    Args:
+        folder: Path, as `write_arrays` was given.
+        seconds: What was touched more recently may still be written.
+    """
+    for path in folder.parent.glob(".*"):
+        if path.is_dir() and path.name.startswith(f".{folder.name}."):
+            with contextlib.suppress(OSError):  # another process was faster
+                if time.time() - path.stat().st_mtime >= seconds:
+                    shutil.rmtree(path)
 
 
 def replace_folder(source, target):

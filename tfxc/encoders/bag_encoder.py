@@ -99,9 +99,11 @@ class BagEncoder(keras.layers.Layer):
         change = unit
         for layer in self.block:
             change = layer(change)
-        if self.block:
-            unit = _normalise(unit + ops.cast(change, "float32"))
-        return unit
+        if not self.block:
+            return unit
+        moved = _normalise(unit + ops.cast(change, "float32"))
+        # A text without known tokens has no direction: it scores 0 everywhere.
+        return ops.where(ops.any(unit != 0, axis=-1, keepdims=True), moved, 0.0)
 
     def call(self, inputs):
         return self.head(self.gather(inputs))

@@ -58,7 +58,8 @@ def export_saved_model(
             the same.
         metadata: JSON-serialisable dictionary, written to `tfxc.json` in the
             folder. `python -m tfxc.evaluate` needs "num_train_rows",
-            "propensity_A" and "propensity_B" in it.
+            "propensity_A" and "propensity_B" in it; with "num_features",
+            queries are `feature:value` pairs below that number.
 
     Returns:
         The path of the folder.

@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 
+from tfxc.data.sparse_features import SparseFeatures
 from tfxc.encoders import encode
 from tfxc.metrics import evaluate_split, propensity_constants
 from tfxc.serving.examples import readable_examples
@@ -44,6 +45,8 @@ def finish(run, trained, dataset, name, index="exact"):
         "propensity_A": a,
         "propensity_B": b,
     }
+    if isinstance(dataset.train.queries, SparseFeatures):
+        described["num_features"] = dataset.train.queries.num_columns
     export(run, trained, dataset, counts, index, described)
     metrics["peak_rss_gb"] = peak_rss_gb()
     examples = readable_examples(sample, dataset.test, dataset.label_names)

@@ -6,6 +6,7 @@ import pathlib
 import jinja2
 
 from tfxc.data.arrays import write_text
+from tfxc.run import flatten
 from tfxc.serving.curves import draw_curves
 from tfxc.serving.metric_tables import metric_tables
 
@@ -34,7 +35,7 @@ def write_report(path, recipe, history, metrics, examples):
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     template = environment.from_string(TEMPLATE.read_text("utf-8"))
-    settings = flatten(recipe)
+    settings = flatten(recipe, ".")
     page = template.render(
         title=_title(settings, path),
         summary=_summary(metrics),
@@ -72,17 +73,6 @@ def good_and_bad(examples):
         }
         for title, belongs in parts.items()
     ]
-
-
-def flatten(settings, prefix=""):
-    """One level of a nested dictionary: `{"a": {"b": 1}}` to `{"a.b": 1}`."""
-    flat = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
 
 
 def _shown(value):

@@ -1,5 +1,7 @@
 """Fitting a model: epochs, optimiser of rows, checkpoints, run folders."""
 
+from tfxc.training.check_fields import ABOVE_0 as ABOVE_0
+from tfxc.training.check_fields import check_fields as check_fields
 from tfxc.training.checkpoint import restore_checkpoint as restore_checkpoint
 from tfxc.training.checkpoint import save_checkpoint as save_checkpoint
 from tfxc.training.fit import fit as fit

@@ -3,7 +3,7 @@
 import pathlib
 import shutil
 
-from tfxc.data.arrays import read_arrays, write_arrays
+from tfxc.data.arrays import read_arrays, remove_abandoned, write_arrays
 from tfxc.errors import InputError
 
 
@@ -18,7 +18,9 @@ def save_checkpoint(folder, model, epoch, meta):
     """
     folder = pathlib.Path(folder)
     arrays = {name: v.numpy() for name, v in _variables(model).items()}
-    write_arrays(folder / f"epoch-{epoch:05d}", arrays, meta)
+    target = folder / f"epoch-{epoch:05d}"
+    remove_abandoned(target, 0)  # of a start that was killed while it wrote
+    write_arrays(target, arrays, meta)
     for older in finished(folder)[:-1]:
         shutil.rmtree(older)
 

@@ -4,6 +4,7 @@ import math
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfxc.errors import InputError
@@ -55,6 +56,7 @@ def fit(model, batches, mining, run, epochs, validate, console):
                 verbose=0,
                 callbacks=[losses, mining, progress],
             )
+            losses.check_weights()
             row = {
                 "epoch": epoch + 1,
                 "loss": losses.mean(),
@@ -92,10 +94,30 @@ class FiniteLosses(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             raise InputError(
                 f"epoch {self.epoch + 1}, step {step + 1}: expected a finite "
-                f"loss. The last good state is in {self.checkpoints}; a "
-                "smaller learning rate may help. "
-                f"Received: loss={logs['loss']}"
+                f"loss. {self._advice()} Received: loss={logs['loss']}"
             )
+
+    def check_weights(self):
+        """Raises `InputError` if the last step has spoilt the weights.
+
+        Its loss was computed before, so no loss shows it.
+        """
+        for variable in self.model.variables:
+            if not np.isfinite(np.sum(variable.numpy(), dtype=np.float32)):
+                raise InputError(
+                    f"epoch {self.epoch + 1}: expected finite weights. "
+                    f"{self._advice()} Received: NaN or infinity in "
+                    f"{variable.path}"
+                )
+
+    def _advice(self):
+        state = "No epoch was finished"
+        if self.epoch:
+            state = f"The state after epoch {self.epoch} is kept"
+        return (
+            f"{state} in {self.checkpoints}; start anew with a smaller "
+            "learning rate, in another --output."
+        )
 
     def mean(self):
         """The mean loss of the epoch."""

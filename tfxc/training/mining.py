@@ -14,6 +14,7 @@ from tfxc.batching import (
     mining_guarantee,
 )
 from tfxc.data.arrays import read_arrays, write_arrays
+from tfxc.errors import InputError
 
 
 class NegativeMining(keras.callbacks.Callback):
@@ -79,12 +80,15 @@ class NegativeMining(keras.callbacks.Callback):
         self.report = {"cluster_size": size}
         if size == 1:
             plan = ShuffledBatches(self.rows, self.batch_size, self.seed)
+            self.batches = plan.plan(epoch)
         else:
-            plan = ClusteredBatches(
-                self.rows, self.batch_size, self.seed, self._clusters(epoch)
-            )
-        self.batches = plan.plan(epoch)
+            clusters, guarantee = self._clusters(epoch)
+            self.batches = self._plan(clusters).plan(epoch)
+            self.report.update(guarantee)
         self.report["plan_seconds"] = time.perf_counter() - start
+
+    def _plan(self, clusters):
+        return ClusteredBatches(self.rows, self.batch_size, self.seed, clusters)
 
     def on_train_batch_end(self, step, logs=None):
         rows = self.batches[step]
@@ -92,32 +96,42 @@ class NegativeMining(keras.callbacks.Callback):
         self.bank[self.place[rows]] = vectors
 
     def _clusters(self, epoch):
-        """The clusters of an epoch: those written, or new ones if due."""
+        """Those written, or new ones if due, and what their batches miss."""
         file = self.folder / "clusters"
+        radius = None
         if file.exists():
-            arrays, meta = read_arrays(file)
+            try:
+                arrays, meta = read_arrays(file)
+            except (OSError, ValueError, KeyError) as error:
+                raise damaged(file, error) from error
             due = self.curriculum.refresh_at(epoch)
             if meta["epoch"] == epoch or not due:
-                self.report.update(meta["guarantee"])
-                return Clusters(arrays["order"], arrays["splits"])
+                clusters = Clusters(arrays["order"], arrays["splits"])
+                return clusters, meta["guarantee"]
+            radius = meta["guarantee"]["radius"]
         size = self.curriculum.size_at(epoch)
         clusters = balanced_clusters(self.bank, size, (self.seed, epoch))
-        guarantee = self._guarantee(clusters)
-        self.report.update(guarantee)
+        guarantee = self._guarantee(clusters, epoch, radius)
         write_arrays(
             file,
             {"order": clusters.order, "splits": clusters.splits},
             {"epoch": epoch, "guarantee": guarantee},
         )
-        return clusters
+        return clusters, guarantee
 
-    def _guarantee(self, clusters):
-        """What Theorem 1 speaks of, and the share of hard negatives missed."""
+    def _guarantee(self, clusters, epoch, radius):
+        """What Theorem 1 speaks of, and the share of hard negatives missed.
+
+        The radius stays what it was at first, the median distance of relevant
+        pairs, so that epochs can be compared.
+        """
+        batches = self._plan(clusters).plan(epoch)
         figures = mining_guarantee(
             self.bank,
             self.label_vectors(),
             self.relevant,
-            clusters.of_rows(),
+            [self.place[rows] for rows in batches],
+            radius,
             seed=self.seed,
         )
         shown = {name: figures[name] for name in ("radius", "e1", "e2", "hard")}
@@ -128,8 +142,19 @@ class NegativeMining(keras.callbacks.Callback):
 def open_bank(path, rows, dim):
     """A writable memory map of `[rows, dim]` float16; zeros when new."""
     if path.exists():
-        bank = np.load(path, mmap_mode="r+", allow_pickle=False)
+        try:
+            bank = np.load(path, mmap_mode="r+", allow_pickle=False)
+        except (EOFError, ValueError) as error:
+            raise damaged(path, error) from error
         if bank.shape == (rows, dim):
             return bank
     path.parent.mkdir(parents=True, exist_ok=True)
     return np.lib.format.open_memmap(path, "w+", np.float16, (rows, dim))
+
+
+def damaged(path, error):
+    """The `InputError` of a file that this program once wrote."""
+    return InputError(
+        f"{path}: expected what an earlier start of the run wrote there; the "
+        f"run has to start anew, in another --output. Received: {error}"
+    )

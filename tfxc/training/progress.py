@@ -21,7 +21,7 @@ class Progress(keras.callbacks.Callback):
             progress.TextColumn("epoch {task.fields[epoch]}"),
             progress.BarColumn(),
             progress.TaskProgressColumn(),
-            progress.TextColumn("loss {task.fields[loss]:.4f}"),
+            progress.TextColumn("loss {task.fields[loss]}"),
             progress.TimeElapsedColumn(),
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
@@ -29,7 +29,7 @@ class Progress(keras.callbacks.Callback):
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task(
-            "", total=epochs, completed=done, epoch="", loss=float("nan")
+            "", total=epochs, completed=done, epoch="", loss="…"
         )
 
     def __enter__(self):
@@ -45,7 +45,7 @@ class Progress(keras.callbacks.Callback):
             self.task,
             completed=self.epoch + part,
             epoch=f"{self.epoch + 1}/{self.epochs}",
-            loss=logs["loss"],
+            loss=f"{logs['loss']:.4f}",
         )
 
     def end_epoch(self, row):
