@@ -5,7 +5,16 @@ ignore. Each loss is a pure function that returns one number per query, and a
 thin `keras.losses.Loss` around it.
 """
 
+from tfxc.losses.binary_cross_entropy import (
+    BinaryCrossEntropy as BinaryCrossEntropy,
+)
+from tfxc.losses.binary_cross_entropy import (
+    binary_cross_entropy as binary_cross_entropy,
+)
 from tfxc.losses.decoupled_softmax import DecoupledSoftmax as DecoupledSoftmax
 from tfxc.losses.decoupled_softmax import decoupled_softmax as decoupled_softmax
 from tfxc.losses.ngame_triplet import NGAMETriplet as NGAMETriplet
 from tfxc.losses.ngame_triplet import ngame_triplet as ngame_triplet
+from tfxc.losses.soft_top_k import SoftTopK as SoftTopK
+from tfxc.losses.soft_top_k import soft_top_k as soft_top_k
+from tfxc.losses.soft_top_k import soft_top_k_loss as soft_top_k_loss

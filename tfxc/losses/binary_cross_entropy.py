@@ -1,0 +1,82 @@
+"""One-versus-all loss: each candidate is a yes-or-no question of its own."""
+
+import keras
+from keras import ops
+
+
+def binary_cross_entropy(relevance, scores, temperature=1.0):
+    """Summed binary cross-entropy of each query, as a function.
+
+    See `BinaryCrossEntropy`.
+
+    Args:
+        relevance: `[queries, candidates]`; 1 positive, 0 negative, -1 ignored.
+        scores: `[queries, candidates]`, float.
+        temperature: Positive float that divides the scores.
+
+    Returns:
+        `[queries]`, float32.
+    """
+    scores = ops.cast(scores, "float32") / temperature
+    positive = ops.cast(ops.equal(relevance, 1), "float32")
+    terms = ops.softplus(scores) - positive * scores  # [q, c]
+    return ops.sum(ops.where(ops.equal(relevance, -1), 0.0, terms), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class BinaryCrossEntropy(keras.losses.Loss):
+    """One-versus-all loss: each candidate is a yes-or-no question of its own.
+
+    ```
+    loss(q) = sum over candidates c of  softplus(s_c / t) - y_c s_c / t
+    ```
+
+    The sum is not divided by the number of candidates: a mean over very many
+    labels would leave each of the few positives next to no gradient. The
+    gradient is `sigmoid(s / t) - y`, divided by t.
+
+    Args:
+        temperature: Positive float `t` that divides the scores.
+        reduction: See `keras.losses.Loss`.
+        name: Optional name of the loss.
+
+    Call arguments:
+        y_true: `[queries, candidates]` relevance: 1 for a positive, 0 for a
+            negative, -1 for a candidate to ignore.
+        y_pred: `[queries, candidates]` scores, any float dtype; the loss itself
+            is computed in float32.
+
+    Example:
+
+    >>> loss = tfxc.losses.BinaryCrossEntropy()
+    >>> round(float(loss([[1.0, 0.0, -1.0]], [[2.0, -2.0, 9.0]])), 4)
+    0.2539
+
+    Relations:
+        `keras.losses.BinaryCrossentropy` takes the mean over candidates and
+        cannot ignore any.
+
+    Reference:
+        Jain et al., 2023, Renee: End-to-end training of extreme
+        classification models, MLSys.
+    """
+
+    def __init__(
+        self,
+        temperature=1.0,
+        reduction="sum_over_batch_size",
+        name="binary_cross_entropy",
+    ):
+        super().__init__(reduction=reduction, name=name, dtype="float32")
+        if not temperature > 0:
+            raise ValueError(
+                "`temperature` must be positive. "
+                f"Received: temperature={temperature}"
+            )
+        self.temperature = temperature
+
+    def call(self, y_true, y_pred):
+        return binary_cross_entropy(y_true, y_pred, self.temperature)
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature}
