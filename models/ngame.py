@@ -47,14 +47,16 @@ class Recipe:
     """Of the triplet loss: by how much a positive should be ahead."""
     every_positive: bool = True
     """Train on all known positives in the batch; NGAME ignores all but one."""
-    dim: int = 256
+    dim: int = 512
     """Dimension of the vectors."""
-    hidden: int = 256
-    """Width of the residual block after the sum of token vectors."""
-    length: int = 32
-    """Tokens of a query (words, then word pairs, then parts of words)."""
-    label_length: int = 16
+    hidden: int = 0
+    """Width of a residual block after the sum of token vectors; 0: none."""
+    length: int = 48
+    """Tokens of a query: words, their beginnings, word pairs, parts."""
+    label_length: int = 24
     """Tokens of a label."""
+    prefixes: tuple[int, ...] = (4, 6)
+    """Beginnings of words that are tokens too, by their length."""
     ngrams: tuple[int, ...] = (4, 5)
     """Lengths of the character n-grams that stand for unknown words."""
     min_count: int = 2
@@ -118,6 +120,7 @@ RANGES = {
     **dict.fromkeys(("cluster_growth", "validation_rows"), (0, None)),
     **dict.fromkeys(("length", "label_length"), (1, 4096)),
     "ngrams": (1, 64),
+    "prefixes": (1, 64),
     "seed": (0, 2**32 - 1),
 }
 
@@ -204,6 +207,7 @@ def tokens(recipe):
         recipe.length,
         recipe.label_length,
         recipe.ngrams,
+        recipe.prefixes,
         recipe.min_count,
         recipe.max_tokens,
     )

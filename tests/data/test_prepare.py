@@ -16,7 +16,12 @@ import tfxc
 from tfxc.data import Dataset, LabelLists, SparseFeatures, Split, Texts
 
 TOKENS = tfxc.data.Tokens(
-    length=7, label_length=3, ngrams=(3,), min_count=1, max_tokens=1000
+    length=7,
+    label_length=3,
+    ngrams=(3,),
+    prefixes=(2,),
+    min_count=1,
+    max_tokens=1000,
 )
 WORDS = np.array(["red", "wine", "tea", "white", "meat", "bread", "käse"])
 

@@ -45,7 +45,12 @@ def dataset():
 def prepared(cache):
     """The data set as bags."""
     tokens = tfxc.data.Tokens(
-        length=6, label_length=2, ngrams=(), min_count=1, max_tokens=1000
+        length=6,
+        label_length=2,
+        ngrams=(),
+        prefixes=(),
+        min_count=1,
+        max_tokens=1000,
     )
     return tfxc.data.prepare(dataset(), "tiny", tokens, cache)
 

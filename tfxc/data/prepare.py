@@ -25,6 +25,7 @@ class Tokens:
         length: Tokens of a query.
         label_length: Tokens of a label.
         ngrams: Lengths of the character n-grams of unknown words.
+        prefixes: Lengths of the beginnings of words.
         min_count: Rarer tokens are unknown.
         max_tokens: Most tokens to know.
     """
@@ -32,6 +33,7 @@ class Tokens:
     length: int
     label_length: int
     ngrams: tuple[int, ...]
+    prefixes: tuple[int, ...]
     min_count: int
     max_tokens: int
 
@@ -71,7 +73,7 @@ def prepare(dataset, key, tokens, cache=None):
     Returns:
         `Prepared`.
     """
-    settings = json.dumps([1, key, dataclasses.asdict(tokens)])
+    settings = json.dumps([2, key, dataclasses.asdict(tokens)])
     name = hashlib.blake2b(settings.encode(), digest_size=12).hexdigest()
     folder = pathlib.Path(cache or cache_folder()) / f"bags-{name}"
     is_text = not isinstance(dataset.train.queries, SparseFeatures)
@@ -83,7 +85,9 @@ def prepare(dataset, key, tokens, cache=None):
         arrays, _ = read_arrays(folder)
     if is_text:
         vocabulary = Vocabulary(arrays["fingerprints"], arrays["idf"])
-        tokenizer = BagTokenizer(vocabulary, tokens.length, tokens.ngrams)
+        tokenizer = BagTokenizer(
+            vocabulary, tokens.length, tokens.ngrams, tokens.prefixes
+        )
     else:
         tokenizer = FeatureTokenizer(num_features(dataset), tokens.length)
     bags = {
@@ -103,6 +107,7 @@ def text_bags(dataset, tokens):
         tokens.min_count,
         tokens.max_tokens,
         labels=dataset.labels,
+        prefixes=tokens.prefixes,
     )
     vocabulary = tokenizer.vocabulary
     labels = tokenizer.with_length(tokens.label_length).bags(dataset.labels)

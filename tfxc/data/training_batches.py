@@ -10,7 +10,8 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
     """The positives of a batch: together they are its candidates.
 
     One positive of each query is drawn. Where there is room, the other
-    positives of the queries follow, and then labels at random. A candidate
+    positives of the queries follow, and then labels at random; where there is
+    room for all labels, they all are candidates. A candidate
     that is known to be right for a query is a positive of it, or is ignored,
     but never its negative. Rows and columns beyond those in use are ignored.
 
@@ -30,6 +31,8 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
     drawn = (rng.random(len(relevant)) * counts).astype(np.int64)
     drawn += relevant.splits[:-1]  # [q], entries of `relevant.ids`
     candidates = _distinct(relevant.ids[drawn])
+    if relevant.num_columns <= shape[1]:
+        candidates = np.arange(relevant.num_columns)
     if len(candidates) < shape[1]:
         candidates = _filled(candidates, relevant.ids, shape[1], rng)
     if len(candidates) < shape[1]:
@@ -84,8 +87,8 @@ def training_batches(
         plan: Function without arguments that returns `(epoch, batches)`, with
             `batches` a list of row ids, each `[at most batch_size]`; called
             when an iteration over the data set begins.
-        queries: `Bags`; one row per training query.
-        labels: `Bags`; one row per label.
+        queries: `Bags` or `Sequences`; one row per training query.
+        labels: The same; one row per label.
         relevant: `LabelLists`; the labels of each query.
         batch_size: Queries of every batch; short batches are padded with rows
             that are ignored.
@@ -122,37 +125,34 @@ def training_batches(
         candidates, relevance = in_batch_candidates(
             relevant.take(rows), shape, rng, every_positive
         )
-        query = _padded(queries.take(rows), batch_size)
-        label = _padded(labels.take(candidates), num_candidates)
+        query = queries.take(rows, batch_size)
+        label = labels.take(candidates, num_candidates)
         return *query.values(), *label.values(), relevance
 
+    sides = {
+        "query": (queries.fields, batch_size),
+        "candidates": (labels.fields, num_candidates),
+    }
+
     def tensors(*step):
-        types = [tf.int32, tf.float16, tf.int32, tf.float16, tf.int8]
-        arrays = tf.numpy_function(batch, step, types, stateful=False)
-        shapes = [(batch_size, queries.ids.shape[1])] * 2
-        shapes += [(num_candidates, labels.ids.shape[1])] * 2 + [shape]
-        ids, weights, label_ids, label_weights, relevance = (
-            tf.ensure_shape(array, size)
-            for array, size in zip(arrays, shapes, strict=True)
+        types = [
+            dtype
+            for fields, _ in sides.values()
+            for dtype, _ in fields.values()
+        ]
+        arrays = iter(
+            tf.numpy_function(batch, step, [*types, np.int8], stateful=False)
         )
-        return {
-            "query": {"ids": ids, "weights": weights},
-            "candidates": {"ids": label_ids, "weights": label_weights},
-            "relevance": relevance,
+        result = {
+            side: {
+                name: tf.ensure_shape(next(arrays), (size, *row_shape))
+                for name, (_, row_shape) in fields.items()
+            }
+            for side, (fields, size) in sides.items()
         }
+        return {**result, "relevance": tf.ensure_shape(next(arrays), shape)}
 
     batches = tf.data.Dataset.from_tensors(0).flat_map(steps)
     # One batch ahead of the training step; more threads would only wait for
     # each other, as the gathering is Python's.
     return batches.map(tensors, num_parallel_calls=1)
-
-
-def _padded(bag, size):
-    """Appends rows of padding to a bag, up to `size` rows."""
-    missing = size - len(bag["ids"])
-    if not missing:
-        return bag
-    return {
-        name: np.pad(array, ((0, missing), (0, 0)))
-        for name, array in bag.items()
-    }

@@ -93,8 +93,8 @@ class BagEncoder(keras.layers.Layer):
         vectors = ops.take(self.table, inputs["ids"], axis=0)
         return ops.sum(vectors * weights[:, :, None], axis=1)
 
-    def head(self, sums):
-        """Unit vectors of `[b, dim]` weighted sums."""
+    def head(self, sums, training=False):
+        """Unit vectors of `[b, dim]` weighted sums; training is no different."""
         unit = _normalise(sums)
         change = unit
         for layer in self.block:
@@ -105,7 +105,7 @@ class BagEncoder(keras.layers.Layer):
         # A text without known tokens has no direction: it scores 0 everywhere.
         return ops.where(ops.any(unit != 0, axis=-1, keepdims=True), moved, 0.0)
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         return self.head(self.gather(inputs))
 
     def compute_output_shape(self, input_shape):

@@ -1,13 +1,17 @@
 """Queries and labels as vectors, trained against each other."""
 
 import keras
-import tensorflow as tf
 from keras import ops
+
+from tfxc.encoders.gradients import Side, cached_gradients, direct_gradients
+from tfxc.encoders.noise import noise_generators, set_noise
+
+MOST_CHUNKS = 1024  # of a batch; numbers the noise of each
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
 class DualEncoder(keras.Model):
-    """One encoder for queries and labels; relevance is their inner product.
+    """Queries and labels as vectors; relevance is their inner product.
 
     `fit` takes batches `{"query": inputs, "candidates": inputs, "relevance":
     [q, c]}`, where relevance is 1 for a positive, 0 for a negative and -1 for
@@ -15,12 +19,18 @@ class DualEncoder(keras.Model):
     candidates of one query are the negatives of the others.
 
     Args:
-        encoder: Layer with `gather(inputs) -> x` and `head(x) -> unit
+        encoder: Layer with `gather(inputs) -> x` and `head(x, training) -> unit
             vectors`, as `BagEncoder`. `x` is where the gradient leaves the
-            dense part: `row_optimizer` takes it to the rows of the table.
-        row_optimizer: As `tfxc.training.RowAdagrad`.
+            dense part: if the encoder has a table, `row_optimizer` takes it to
+            the rows of the table.
+        row_optimizer: As `tfxc.training.RowAdagrad`; `None` without a table.
         batch_size: Queries of each batch; their vectors of the last step are
             kept in `query_vectors`, for an embedding bank.
+        label_encoder: Encoder of the labels; the same as of queries if left
+            out. A `tfxc.layers.LabelClassifier` has a free vector for each.
+        label_row_optimizer: `row_optimizer` for the table of `label_encoder`.
+        chunk_rows: Rows that are encoded together, by gradient caching: memory
+            is that of so many, not of the batch. `None` for all at once.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -29,11 +39,24 @@ class DualEncoder(keras.Model):
         `[b, dim]`, float32; unit vectors.
     """
 
-    def __init__(self, encoder, row_optimizer, batch_size, **kwargs):
+    def __init__(
+        self,
+        encoder,
+        row_optimizer,
+        batch_size,
+        label_encoder=None,
+        label_row_optimizer=None,
+        chunk_rows=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.row_optimizer = row_optimizer
-        self.encoder.build()
+        self.label_encoder = label_encoder
+        self.label_row_optimizer = label_row_optimizer
+        self.chunk_rows = chunk_rows
+        for part in self.encoders:
+            part.build()
         self.query_vectors = self.add_weight(
             shape=(batch_size, encoder.dim),
             initializer="zeros",
@@ -41,6 +64,7 @@ class DualEncoder(keras.Model):
             dtype="float32",
             name="query_vectors",
         )
+        self.generators = noise_generators(self)
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.built = True
 
@@ -49,52 +73,82 @@ class DualEncoder(keras.Model):
         # Keras shows their results at the end of an epoch.
         return [self.loss_tracker]
 
-    def call(self, inputs):
-        return self.encoder(inputs)
+    @property
+    def encoders(self):
+        """The encoder of queries and that of labels, perhaps the same."""
+        return [self.encoder, self.label_encoder or self.encoder]
+
+    def call(self, inputs, training=False):
+        return self.encoder(inputs, training=training)
 
     def train_step(self, batch):
-        query, candidates = batch["query"], batch["candidates"]
-        query_sums = self.encoder.gather(query)  # [q, d]
-        label_sums = self.encoder.gather(candidates)  # [c, d]
-        with tf.GradientTape() as tape:
-            tape.watch([query_sums, label_sums])
-            queries = self.encoder.head(query_sums)
-            labels = self.encoder.head(label_sums)
-            scores = ops.matmul(queries, ops.transpose(labels))  # [q, c]
-            loss = self.loss(batch["relevance"], scores)
-        dense = self.encoder.trainable_variables
-        dense_gradients, row_gradients = tape.gradient(
-            loss, [[v.value for v in dense], [query_sums, label_sums]]
+        inputs = [batch["query"], batch["candidates"]]
+        sides = [self._side(number, x) for number, x in enumerate(inputs)]
+        dense = self.trainable_variables
+        gradients_of = cached_gradients if self.chunk_rows else direct_gradients
+        loss, vectors, gradients, row_gradients = gradients_of(
+            sides,
+            [variable.value for variable in dense],
+            lambda queries, labels: self.loss(
+                batch["relevance"],
+                ops.matmul(queries, ops.transpose(labels)),  # [q, c]
+            ),
         )
         if dense:
-            self.optimizer.apply_gradients(
-                zip(dense_gradients, dense, strict=True)
-            )
+            self.optimizer.apply_gradients(zip(gradients, dense, strict=True))
         else:
             self.optimizer.iterations.assign_add(1)
-        self.row_optimizer.update(
-            self.encoder.table,
-            [query, candidates],
-            row_gradients,
-            queries.shape[0],
-        )
-        self.query_vectors.assign(queries)
+        self._update_tables(inputs, row_gradients)
+        self.query_vectors.assign(vectors[0])
         self.loss_tracker.update_state(loss)
         return {"loss": loss}
+
+    def _side(self, number, inputs):
+        """The queries (0) or labels (1) of a batch, with their own noise."""
+        encoder = self.encoders[number]
+        gathered = encoder.gather(inputs)
+        step = ops.cast(self.optimizer.iterations, "int32")
+
+        def head(x, chunk):
+            place = (2 * step + number) * MOST_CHUNKS + chunk
+            set_noise(self.generators, place)
+            return encoder.head(x, training=True)
+
+        return Side(head, gathered, self.chunk_rows or gathered.shape[0])
+
+    def _update_tables(self, inputs, gradients):
+        """Gives the gradients at what was gathered to the row optimisers."""
+        num_examples = self.query_vectors.shape[0]
+        if self.label_encoder is None:
+            if self.row_optimizer is not None:
+                self.row_optimizer.update(
+                    self.encoder.table, inputs, gradients, num_examples
+                )
+            return
+        optimizers = [self.row_optimizer, self.label_row_optimizer]
+        gradients = iter(gradients)  # of the sides that have a table
+        for encoder, optimizer, bag in zip(
+            self.encoders, optimizers, inputs, strict=True
+        ):
+            if optimizer is not None:
+                optimizer.update(
+                    encoder.table, [bag], [next(gradients)], num_examples
+                )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "encoder": serialize(self.encoder),
-            "row_optimizer": serialize(self.row_optimizer),
+            **{name: serialize(getattr(self, name)) for name in PARTS},
             "batch_size": self.query_vectors.shape[0],
+            "chunk_rows": self.chunk_rows,
         }
 
     @classmethod
     def from_config(cls, config):
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder", "row_optimizer")
-        }
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {name: deserialize(config[name]) for name in PARTS}
         return cls(**{**config, **parts})
+
+
+PARTS = ("encoder", "row_optimizer", "label_encoder", "label_row_optimizer")

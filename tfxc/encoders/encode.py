@@ -6,15 +6,16 @@ import numpy as np
 import tensorflow as tf
 
 
-def encode(encoder, bags, rows=None, block_rows=1024):
-    """Encodes the rows of `bags`.
+def encode(encoder, inputs, rows=None, block_rows=1024):
+    """Encodes rows.
 
     Blocks have one shape, the last one padded, so there is one compilation
-    for each length of bags, however often this is called.
+    for each length, however often this is called. Rows of similar length make
+    a block, for little padding.
 
     Args:
-        encoder: Layer that maps `{"ids", "weights"}` to `[b, d]` vectors.
-        bags: `Bags`.
+        encoder: Layer that maps what `inputs.take` returns to `[b, d]` vectors.
+        inputs: `Bags` or `Sequences`.
         rows: `[n]`, int; the rows to encode, all by default.
         block_rows: Rows of a block.
 
@@ -22,17 +23,14 @@ def encode(encoder, bags, rows=None, block_rows=1024):
         `[n, d]`, float32 array.
     """
     if rows is None:
-        rows = np.arange(len(bags))
+        rows = np.arange(len(inputs))
     step = compiled(encoder)
     vectors = np.empty((len(rows), encoder.dim), np.float32)
+    order = np.argsort(inputs.lengths(rows), kind="stable")
     for start in range(0, len(rows), block_rows):
-        block = rows[start : start + block_rows]
-        missing = block_rows - len(block)
-        inputs = {
-            name: np.pad(array, ((0, missing), (0, 0)))
-            for name, array in bags.take(block).items()
-        }
-        vectors[start : start + len(block)] = step(inputs)[: len(block)]
+        places = order[start : start + block_rows]
+        block = step(inputs.take(rows[places], block_rows))
+        vectors[places] = block[: len(places)]
     return vectors
 
 

@@ -76,12 +76,12 @@ def most_frequent(counts, min_count, max_tokens):
 class SlowTokenizer:
     """Learns `{token: idf}` and makes bags, one text at a time."""
 
-    def __init__(self, texts, labels, ngrams, min_count, max_tokens):
-        self.ngrams = ngrams
+    def __init__(self, texts, labels, ngrams, prefixes, min_count, max_tokens):
+        self.ngrams, self.prefixes = ngrams, prefixes
         rows = [slow_words(text) for text in texts]
         counts, parts = collections.Counter(), collections.Counter()
         for words in rows:
-            counts.update(words + slow_pairs(words))
+            counts.update(words + slow_pairs(words) + self.beginnings(words))
         whole = collections.Counter(
             "=" + " ".join(slow_words(x)) for x in labels
         )
@@ -94,25 +94,35 @@ class SlowTokenizer:
         count |= {t: counts[t] for t in frequent}
         self.idf = {t: max(np.log(len(texts) / count[t]), 1) for t in count}
 
+    def beginnings(self, words):
+        return ["^" + w[:n] for n in self.prefixes for w in words if len(w) > n]
+
     def bag(self, text, length):
         words = slow_words(text)
         unknown = [word for word in words if word not in self.idf]
-        tokens = ["=" + " ".join(words), *words, *slow_pairs(words)]
-        tokens += slow_parts(unknown, self.ngrams)
+        tokens = ["=" + " ".join(words), *words, *self.beginnings(words)]
+        tokens += slow_pairs(words) + slow_parts(unknown, self.ngrams)
         tokens = [token for token in tokens if token in self.idf][:length]
         weights = np.array([self.idf[token] for token in tokens])
         return tokens, weights / np.sqrt(max((weights**2).sum(), 1e-12))
 
 
 @pytest.mark.parametrize(
-    ("ngrams", "min_count", "max_tokens"),
-    [((), 1, 10**6), ((2, 4), 2, 150), ((3,), 3, 5)],
+    ("ngrams", "prefixes", "min_count", "max_tokens"),
+    [
+        ((), (), 1, 10**6),
+        ((2, 4), (), 2, 150),
+        ((3,), (1, 3), 3, 5),
+        ((), (2, 1), 1, 10**6),
+        ((2,), (2,), 2, 150),
+    ],
 )
-def test_equals_plain_python(rng, ngrams, min_count, max_tokens):
+def test_equals_plain_python(rng, ngrams, prefixes, min_count, max_tokens):
     texts, labels = random_texts(rng), random_texts(rng, 20, least=5, most=12)
     limits = {"min_count": min_count, "max_tokens": max_tokens}
-    slow = SlowTokenizer(texts, labels, ngrams, **limits)
-    fast = learnt(texts, labels, length=12, ngrams=ngrams, **limits)
+    slow = SlowTokenizer(texts, labels, ngrams, prefixes, **limits)
+    limits |= {"ngrams": ngrams, "prefixes": prefixes}
+    fast = learnt(texts, labels, length=12, **limits)
     names = ["", *in_order(slow.idf)]
     assert len(fast) == len(names) > 20
     np.testing.assert_allclose(

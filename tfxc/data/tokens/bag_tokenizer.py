@@ -1,4 +1,4 @@
-"""From strings to bags of words, word pairs and parts of words."""
+"""From strings to bags of words, their beginnings and word pairs."""
 
 import copy
 
@@ -16,20 +16,22 @@ CHUNK = 8192  # texts at a time; bounds the memory of a pass over all texts
 class BagTokenizer(tf.Module):
     """Strings in, weighted token ids out, inside a TensorFlow graph.
 
-    The tokens of a text are its words in lower case, pairs of neighbouring
-    words, and the text as a whole (so that a text which reads exactly like a
-    label finds it, and every label has one token that is its own). A word
-    that the vocabulary does not hold is replaced by its character n-grams.
-    Weights are TF-IDF, of Euclidean norm 1 for each text.
+    The tokens of a text are the text as a whole (so that a text which reads
+    exactly like a label finds it, and every label has one token that is its
+    own), its words in lower case, the beginnings of longer words (which
+    "psychology" shares with "psychological"), and pairs of neighbouring words.
+    A word that the vocabulary does not hold is replaced by its character
+    n-grams. Weights are TF-IDF, of Euclidean norm 1 for each text.
 
     The graph that prepares the training data is the one that is exported, so
     training and serving cannot disagree.
 
     Args:
         vocabulary: `Vocabulary` of the tokens.
-        length: Number of tokens of each bag; what does not fit is cut, word
-            pairs and parts before words.
+        length: Number of tokens of each bag; what does not fit is cut, in the
+            order above from the end.
         ngrams: Lengths of the character n-grams; none if empty.
+        prefixes: Lengths of the beginnings; none if empty.
 
     Call arguments:
         texts: `[b]`, string; UTF-8.
@@ -46,10 +48,11 @@ class BagTokenizer(tf.Module):
     TensorShape([1, 4])
     """
 
-    def __init__(self, vocabulary, length, ngrams=(4, 5)):
+    def __init__(self, vocabulary, length, ngrams=(4, 5), prefixes=()):
         super().__init__()
         self.length = length
         self.ngrams = tuple(ngrams)
+        self.prefixes = tuple(prefixes)
         self.fingerprints = tf.Variable(
             np.asarray(vocabulary.fingerprints), trainable=False
         )
@@ -65,6 +68,7 @@ class BagTokenizer(tf.Module):
         min_count=2,
         max_tokens=1_000_000,
         labels=None,
+        prefixes=(),
     ):
         """Learns the vocabulary.
 
@@ -76,27 +80,32 @@ class BagTokenizer(tf.Module):
             max_tokens: Most words, pairs and parts of words to keep.
             labels: `Texts` of the labels; each one's whole text is kept as a
                 token, however rare and beside the `max_tokens`.
+            prefixes: See the class.
         """
         counter, own = TokenCounter(), TokenCounter()
+
+        def common(texts):
+            return word_fingerprints(texts, prefixes)
+
         for part in texts:
-            for tokens in _chunks(part, word_fingerprints):
+            for tokens in in_chunks(part, common):
                 counter.add(tokens)
         labels = () if labels is None else labels
-        for tokens in _chunks(labels, whole_fingerprints):
+        for tokens in in_chunks(labels, whole_fingerprints):
             own.add(tokens)
         rows = sum(map(len, texts))
         frequent = counter.vocabulary(rows, min_count, max_tokens)
         known = merged(frequent, own.vocabulary(rows, 1, len(labels)))
+        words = cls(known, length, ngrams, prefixes)
         if not ngrams:
-            return cls(known, length, ngrams)
-        words = cls(known, length, ngrams)
+            return words
         counter = TokenCounter()
         for part in texts:
-            for tokens in _chunks(part, words.unknown_parts):
+            for tokens in in_chunks(part, words.unknown_parts):
                 counter.add(tokens)
         rest = max_tokens - len(frequent)
         parts = counter.vocabulary(rows, min_count, rest)
-        return cls(merged(known, parts), length, ngrams)
+        return cls(merged(known, parts), length, ngrams, prefixes)
 
     def with_length(self, length):
         """A tokenizer with the same vocabulary variables, other length."""
@@ -119,6 +128,7 @@ class BagTokenizer(tf.Module):
         pieces = [
             self.lookup(whole_fingerprints(texts))[:, None],
             known,
+            *(self.lookup(beginnings(words, n)) for n in self.prefixes),
             self.lookup(fingerprint(tf.strings.ngrams(words, 2))),
         ]
         if self.ngrams:
@@ -160,7 +170,7 @@ class BagTokenizer(tf.Module):
         ids = np.zeros((len(texts), self.length), np.int32)
         weights = np.zeros((len(texts), self.length), np.float16)
         row = 0
-        for bag in _chunks(texts, self):
+        for bag in in_chunks(texts, self):
             end = row + len(bag["ids"])
             ids[row:end], weights[row:end] = bag["ids"], bag["weights"]
             row = end
@@ -190,11 +200,32 @@ def whole_fingerprints(texts):
     return fingerprint(tf.strings.join(["=", whole]))
 
 
-def word_fingerprints(texts):
-    """Fingerprints of all words and word pairs: `[n]`, int64."""
+def word_fingerprints(texts, prefixes=()):
+    """Fingerprints of words, their beginnings and word pairs: `[n]`, int64."""
     words = split_words(texts)
     pairs = tf.strings.ngrams(words, 2)
-    return fingerprint(tf.concat([words.values, pairs.values], axis=0))
+    whole = fingerprint(tf.concat([words.values, pairs.values], axis=0))
+    parts = [beginnings(words, n).flat_values for n in prefixes]
+    return tf.concat([whole, *parts], axis=0)
+
+
+def beginnings(words, length):
+    """Fingerprints of the first characters of longer words.
+
+    Args:
+        words: `[b, None]`, ragged string.
+        length: How many characters; words that are no longer are left out.
+
+    Returns:
+        `[b, None]`, ragged int64.
+    """
+    characters = tf.ragged.map_flat_values(
+        tf.strings.length, words, unit="UTF8_CHAR"
+    )
+    longer = tf.ragged.boolean_mask(words, characters > length)
+    start = tf.strings.substr(longer.flat_values, 0, length, unit="UTF8_CHAR")
+    # No word holds the mark, so none reads like a beginning.
+    return longer.with_flat_values(fingerprint(tf.strings.join(["^", start])))
 
 
 def part_fingerprints(words, ngrams):
@@ -213,7 +244,7 @@ def part_fingerprints(words, ngrams):
     return fingerprint(words.with_values(grams).merge_dims(1, 2))
 
 
-def _chunks(texts, function):
+def in_chunks(texts, function):
     """Yields `function` of each chunk of `texts`, in order, in parallel."""
     if not len(texts):
         return

@@ -24,19 +24,39 @@ class Bags:
     def __len__(self):
         return len(self.ids)
 
-    def take(self, rows):
+    @property
+    def fields(self):
+        """Name, dtype and row shape of what `take` returns."""
+        shape = self.ids.shape[1:]
+        return {"ids": (np.int32, shape), "weights": (np.float16, shape)}
+
+    def lengths(self, rows):
+        """How long rows are once they are taken: `[n]`, all the same."""
+        return np.full(len(rows), self.ids.shape[1])
+
+    def take(self, rows, size=None):
         """The bags of some rows as the encoder reads them.
 
         Args:
             rows: `[n]`, int; row numbers.
+            size: Rows of the result, those after the first n of padding; n if
+                left out.
 
         Returns:
-            `{"ids": [n, length] int32, "weights": [n, length] float16}`.
+            `{"ids": [size, length] int32, "weights": [size, length] float16}`.
         """
         return {
-            "ids": np.take(self.ids, rows, axis=0),
-            "weights": np.take(self.weights, rows, axis=0),
+            "ids": padded(np.take(self.ids, rows, axis=0), size, PADDING),
+            "weights": padded(np.take(self.weights, rows, axis=0), size, 0),
         }
+
+
+def padded(rows, size, value):
+    """Appends rows that hold `value`, up to `size` rows."""
+    if size is None or size == len(rows):
+        return rows
+    missing = [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)]
+    return np.pad(rows, missing, constant_values=value)
 
 
 def bags_from_features(features, length):

@@ -1,0 +1,126 @@
+"""Gradients of a loss on vectors, holding the activations of few texts."""
+
+import dataclasses
+import typing
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """Texts of a batch that one encoder turns into vectors.
+
+    Args:
+        head: Function `(inputs, place) -> [rows, dim]`. Given the same place,
+            it draws the same dropout noise.
+        inputs: `[rows, ...]` tensor; differentiated if it holds floats.
+        chunk_rows: Rows that are encoded together; divides the rows.
+    """
+
+    head: typing.Callable
+    inputs: tf.Tensor
+    chunk_rows: int
+
+    @property
+    def num_chunks(self):
+        """How many chunks the rows make."""
+        return self.inputs.shape[0] // self.chunk_rows
+
+    def chunk(self, place):
+        """The rows of one chunk; `place` may be a tensor."""
+        start = place * self.chunk_rows
+        return self.inputs[start : start + self.chunk_rows]
+
+
+def direct_gradients(sides, variables, loss_of_vectors):
+    """The gradients of a loss on the vectors of all sides, in one pass.
+
+    Memory is that of all activations.
+
+    Args:
+        sides: List of `Side`.
+        variables: List of tensors or variables.
+        loss_of_vectors: Function of one `[rows, dim]` tensor for each side;
+            returns a scalar.
+
+    Returns:
+        `(loss, vectors, gradients, input_gradients)`: scalar; one tensor for
+        each side; one for each variable; one for each side with float inputs.
+    """
+    floats = [side.inputs for side in sides if side.inputs.dtype.is_floating]
+    with tf.GradientTape() as tape:
+        tape.watch(floats)
+        vectors = [
+            tf.concat(
+                [side.head(side.chunk(i), i) for i in range(side.num_chunks)],
+                axis=0,
+            )
+            for side in sides
+        ]
+        loss = loss_of_vectors(*vectors)
+    gradients, input_gradients = tape.gradient(
+        loss, [variables, floats], unconnected_gradients="zero"
+    )
+    return loss, vectors, gradients, input_gradients
+
+
+def cached_gradients(sides, variables, loss_of_vectors):
+    """The same gradients, with the activations of one chunk at a time.
+
+    Gradient caching: encode all chunks and forget how, take the gradient of the
+    loss at the vectors, then encode chunk by chunk once more, with the same
+    dropout noise, and push that gradient through. It costs one more encoding,
+    and allows for batches, and so for negatives, of any size.
+
+    Sides whose inputs are floats are not supported: what they hold is small.
+
+    Reference:
+        [Gao et al., 2021](https://arxiv.org/abs/2101.06983)
+    """
+    vectors = [encode_chunks(side) for side in sides]
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        loss = loss_of_vectors(*vectors)
+    cotangents = tape.gradient(loss, vectors)
+    sums = [tf.zeros_like(variable) for variable in variables]
+    for side, cotangent in zip(sides, cotangents, strict=True):
+        sums = add_gradients(sums, side, cotangent, variables)
+    return loss, vectors, sums, []
+
+
+def encode_chunks(side):
+    """The vectors of a side: `[rows, dim]`, without a way back."""
+    vectors = tf.map_fn(
+        lambda place: side.head(side.chunk(place), place),
+        tf.range(side.num_chunks),
+        fn_output_signature=tf.float32,
+        parallel_iterations=1,
+    )  # [chunks, chunk_rows, dim]
+    rows = side.inputs.shape[0]
+    return tf.stop_gradient(tf.reshape(vectors, [rows, vectors.shape[-1]]))
+
+
+def add_gradients(sums, side, cotangent, variables):
+    """Adds the gradients of `sum(vectors * cotangent)`, chunk by chunk."""
+    size = side.chunk_rows
+
+    def step(place, *sums):
+        with tf.GradientTape() as tape:
+            vectors = side.head(side.chunk(place), place)
+        gradients = tape.gradient(
+            vectors,
+            variables,
+            output_gradients=cotangent[place * size : (place + 1) * size],
+            unconnected_gradients="zero",
+        )
+        return place + 1, *(
+            total + tf.convert_to_tensor(gradient)
+            for total, gradient in zip(sums, gradients, strict=True)
+        )
+
+    return tf.while_loop(
+        lambda place, *_: place < side.num_chunks,
+        step,
+        (0, *sums),
+        parallel_iterations=1,
+    )[1:]

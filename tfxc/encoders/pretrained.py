@@ -1,0 +1,95 @@
+"""Pretrained transformers, from a folder or a hub."""
+
+import json
+import pathlib
+
+from tfxc.encoders.transformer_encoder import TransformerEncoder
+from tfxc.errors import InputError
+
+LOCAL = (
+    "give a folder with config.json, model.safetensors and the vocabulary, as "
+    "the Hugging Face hub holds them"
+)
+
+
+def load_pretrained(name, pooling="mean", dropout=None):
+    """Loads a transformer with its tokenizer.
+
+    Args:
+        name: Folder in the format of Hugging Face (`config.json`,
+            `model.safetensors`, vocabulary) or of KerasHub, or a preset of
+            KerasHub such as "bert_tiny_en_uncased" or "hf://USER/MODEL", which
+            is downloaded.
+        pooling: "mean" or "cls", see `TransformerEncoder`.
+        dropout: Rate of dropout in training; as the preset has it if left out.
+
+    Returns:
+        `(TransformerEncoder, KerasHub tokenizer)`.
+
+    Raises:
+        InputError: if KerasHub is missing, there is no such preset, or the
+            folder lacks weights or vocabulary.
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise InputError(
+            "pretrained encoders need KerasHub: pip install 'tfxc[text]'. "
+            f"Received: {error}"
+        ) from error
+    config = check_folder(name)
+    options = {} if dropout is None else {"dropout": dropout}
+    try:
+        backbone = keras_hub.models.Backbone.from_preset(str(name), **options)
+        tokenizer = keras_hub.models.Tokenizer.from_preset(str(name))
+    except Exception as error:
+        # KerasHub and the hubs behind it have errors of many kinds.
+        raise InputError(
+            f"--encoder: expected a preset of KerasHub that can be reached; or "
+            f"{LOCAL}. Received: {name} ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0]:.300})"
+        ) from error
+    for attribute in ("hidden_dim", "max_sequence_length"):
+        if not hasattr(backbone, attribute):
+            raise InputError(
+                "--encoder: expected an encoder of the BERT family. "
+                f"Received: {type(backbone).__name__}"
+            )
+    exact = config.get("hidden_act", config.get("activation")) == "gelu"
+    encoder = TransformerEncoder(
+        backbone, pooling, tokenizer.pad_token_id, exact
+    )
+    return encoder, tokenizer
+
+
+def check_folder(name):
+    """The `config.json` of a local folder; empty for a preset.
+
+    Raises:
+        InputError: if the folder lacks something.
+    """
+    folder = pathlib.Path(name)
+    if not folder.exists():
+        if folder.is_absolute() or str(name).startswith("."):
+            raise InputError(
+                f"--encoder: expected a folder; {LOCAL}. Received: {name}, "
+                "which does not exist"
+            )
+        return {}
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: expected config.json; {LOCAL}. Received: {error}"
+        ) from error
+    weights = ("model.safetensors", "model.weights.h5")
+    words = ("vocab.txt", "vocab.json", "tokenizer.json", "spm.model")
+    words += ("sentencepiece.bpe.model", "assets")
+    weights += ("model.safetensors.index.json", "model.weights.json")
+    for files, what in ((weights, "weights"), (words, "a vocabulary")):
+        if not any((folder / file).exists() for file in files):
+            raise InputError(
+                f"{folder}: expected {what}: one of {', '.join(files)}. "
+                f"Received: {sorted(p.name for p in folder.iterdir())}"
+            )
+    return config
