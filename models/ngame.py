@@ -163,7 +163,7 @@ def fit(recipe, dataset, key, run, console):
     def validate():
         return tfxc.training.validate(
             tfxc.encoders.encode(model.encoder, prepared.train, held_out),
-            label_vectors(),
+            tfxc.search.ExactSearch(label_vectors()),
             dataset.train.relevant,
             held_out,
         )
@@ -196,7 +196,7 @@ def fit(recipe, dataset, key, run, console):
         prepared.tokenizer,
         prepared.label_tokenizer,
         prepared.test,
-        label_vectors(),
+        tfxc.search.FusedSearch(label_vectors()),
         history,
     )
 

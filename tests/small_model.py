@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxc.data.texts import Texts
+from tfxc.search import FusedSearch
 from tfxc.serving import export_saved_model
 
 DIM = 8
@@ -57,10 +58,10 @@ def export_small(folder, names=LABELS, counts=None, **options):
     encoder, tokenizer = WordEncoder(), WordTokenizer()
     vectors = encoder(tokenizer(tf.constant(names))).numpy()
     counts = COUNTS if counts is None else counts
-    texts = Texts.from_strings(names)
+    texts, search = Texts.from_strings(names), FusedSearch(vectors)
     options = {"metadata": METADATA, **options}
     export_saved_model(
-        folder, encoder, tokenizer, vectors, texts, counts, **options
+        folder, encoder, tokenizer, search, texts, counts, **options
     )
     return vectors
 

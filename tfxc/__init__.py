@@ -2,8 +2,8 @@
 
 One package per stage, in the order in which data flows:
 
-data -> batching -> encoders -> losses -> training -> search -> metrics ->
-serving.
+data -> batching -> encoders -> layers -> losses -> training -> search ->
+metrics -> serving.
 
 A stage is imported when it is first used, so what is written in numpy and
 `keras.ops` alone works where TensorFlow is not installed.
@@ -19,6 +19,7 @@ STAGES = (
     "data",
     "batching",
     "encoders",
+    "layers",
     "losses",
     "search",
     "metrics",

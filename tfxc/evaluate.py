@@ -59,12 +59,13 @@ def evaluate(model, description, split):
         "evaluate_seconds".
     """
     from tfxc.metrics.evaluation import evaluate_split
+    from tfxc.serving.fused_find import restored_search
     from tfxc.serving.query_vectors import QueryVectors
 
     start = time.perf_counter()
     metrics, _ = evaluate_split(
         QueryVectors(model, split.queries),
-        model.label_vectors.numpy(),
+        restored_search(model, description["fusion"]),
         split,
         model.label_counts.numpy(),
         description["num_train_rows"],

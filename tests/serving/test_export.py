@@ -28,7 +28,7 @@ from small_model import (
 import tfxc.serving.export
 from tfxc.data.texts import Texts
 from tfxc.errors import InputError
-from tfxc.search import top_k
+from tfxc.search import FusedSearch, top_k
 from tfxc.serving import export_saved_model, load_saved_model, search_model
 
 TEXTS = ["red", "Wine KÄSE", "nothing known", "", "bread ☃ \x00 tea"]
@@ -232,9 +232,9 @@ def test_scann_that_is_missing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change",
     [
-        {"label_vectors": np.zeros((2, 3))},
-        {"label_vectors": np.zeros(6)},
-        {"label_vectors": np.full((6, 8), np.nan)},
+        {"search": FusedSearch(np.zeros((2, 3)))},
+        {"search": FusedSearch(np.zeros(6))},
+        {"search": FusedSearch(np.full((6, 8), np.nan))},
         {"label_names": Texts.from_strings(["a"])},
         {"label_counts": [1, 2]},
         {"index": "faiss"},
@@ -244,7 +244,7 @@ def test_bad_arguments(tmp_path, change):
     arguments = {
         "encoder": WordEncoder(),
         "tokenizer": WordTokenizer(),
-        "label_vectors": np.ones((6, 8)),
+        "search": FusedSearch(np.ones((6, 8))),
         "label_names": Texts.from_strings(LABELS),
         "label_counts": COUNTS,
     }

@@ -18,6 +18,7 @@ import tensorflow as tf
 from small_model import LABELS, WordEncoder, WordTokenizer, export_small
 
 from tfxc.data.texts import Texts
+from tfxc.search import FusedSearch
 from tfxc.serving import (
     export_saved_model,
     load_saved_model,
@@ -125,7 +126,13 @@ def test_serves_alone(tmp_path, labels):
     encoder, tokenizer = WordEncoder(), WordTokenizer()
     names = Texts.from_strings(f"wine {i}" for i in range(NUM_LABELS))
     export_saved_model(
-        folder, encoder, tokenizer, labels, names, [1] * NUM_LABELS, "scann"
+        folder,
+        encoder,
+        tokenizer,
+        FusedSearch(labels),
+        names,
+        [1] * NUM_LABELS,
+        "scann",
     )
     refused = ["tfxc", "keras", "tensorflow_recommenders"]
     arguments = [folder, json.dumps(TEXTS), "7", "scann", *refused]

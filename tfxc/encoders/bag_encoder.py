@@ -94,7 +94,7 @@ class BagEncoder(keras.layers.Layer):
         return ops.sum(vectors * weights[:, :, None], axis=1)
 
     def head(self, sums, training=False):
-        """Unit vectors of `[b, dim]` weighted sums; training is no different."""
+        """Unit vectors of `[b, dim]` weighted sums, the same in training."""
         unit = _normalise(sums)
         change = unit
         for layer in self.block:

@@ -11,7 +11,7 @@ from tfxc.metrics.ranking import RankingMetrics
 
 KS = (1, 3, 5)
 RECALL_KS = (10, 100)
-BLOCK = 4096  # queries; bounds the memory where vectors are made on the way
+BLOCK = 8192  # queries; bounds the memory where vectors are made on the way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sample:
 
 def evaluate_split(
     query_vectors,
-    label_vectors,
+    search,
     split,
     label_counts,
     num_train_rows,
@@ -48,7 +48,8 @@ def evaluate_split(
     Args:
         query_vectors: `[q, d]` array, or any object whose slices are such
             arrays, so that queries can be encoded block by block.
-        label_vectors: `[L, d]`, float array.
+        search: What has `top_k(queries, k, filtered)` over `L` labels, as
+            `tfxc.search.ExactSearch`.
         split: `tfxc.data.Split` of `q` queries.
         label_counts: `[L]`, int; training rows that have each label.
         num_train_rows: Number of training rows.
@@ -68,11 +69,7 @@ def evaluate_split(
     Raises:
         ValueError: if shapes disagree.
     """
-    # Here, because search is TensorFlow's and metrics are not.
-    from tfxc.search import exact_top_k
-
-    num_labels = len(label_vectors)
-    label_vectors = np.asarray(label_vectors, np.float32)
+    num_labels = len(label_counts)
     weights = inverse_propensity(label_counts, num_train_rows, a, b)
     groups = frequency_groups(label_counts)
     overall = RankingMetrics(num_labels, weights, KS, RECALL_KS, groups)
@@ -83,7 +80,7 @@ def evaluate_split(
         rows = np.arange(start, min(start + BLOCK, len(split)))
         vectors = query_vectors[start : start + len(rows)]
         filtered = split.filtered.take(rows)
-        found = exact_top_k(vectors, label_vectors, RECALL_KS[-1], filtered)
+        found = search.top_k(vectors, RECALL_KS[-1], filtered)
         _, scores, ids = zip(*found, strict=True)
         scores, ids = np.concatenate(scores), np.concatenate(ids)
         relevant = split.relevant.take(rows)

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfxc
 from tfxc.data.arrays import replace_folder
 from tfxc.saved_model import DESCRIPTION
+from tfxc.serving.fused_find import settings
 from tfxc.serving.scann_index import MIN_LABELS, ScannIndex
 from tfxc.serving.search_model import SearchModel
 
@@ -21,7 +22,7 @@ def export_saved_model(
     folder,
     encoder,
     tokenizer,
-    label_vectors,
+    search,
     label_names,
     label_counts,
     index="exact",
@@ -48,7 +49,7 @@ def export_saved_model(
         folder: Path; replaced if it exists.
         encoder: Keras layer: `{"ids", "weights"} -> [b, d]` float32.
         tokenizer: `tf.Module`: `[b]` string -> what `encoder` takes.
-        label_vectors: `[L, d]`, float; the labels to search among.
+        search: `tfxc.search.FusedSearch` among the `L` labels.
         label_names: `Texts` of `L` names.
         label_counts: `[L]`, int; how many training rows have each label.
         index: "exact", for which TensorFlow alone suffices, or "scann", faster
@@ -70,32 +71,33 @@ def export_saved_model(
 
     Example:
 
+    >>> search = tfxc.search.FusedSearch(vectors)
     >>> tfxc.serving.export_saved_model(
-    ...     "model", encoder, tokenizer, vectors, names, counts)
+    ...     "model", encoder, tokenizer, search, names, counts)
     >>> model = tf.saved_model.load("model")
     >>> model.search(["how to keep bread fresh"], 3)["names"]
     """
-    label_vectors = np.asarray(label_vectors, np.float32)
-    _check(label_vectors, label_names, label_counts, index)
-    find = None
-    if index == "scann" and len(label_vectors) >= MIN_LABELS:
-        find = ScannIndex(label_vectors)
+    vectors = search.vectors()
+    _check(vectors, label_names, label_counts, index)
+    found = None
+    if index == "scann" and len(vectors) >= MIN_LABELS:
+        found = ScannIndex(vectors)
     model = SearchModel(
         encoder,
         tokenizer,
         label_tokenizer or tokenizer,
-        find.label_vectors if find else label_vectors,
+        search,
         label_names.encoded(),
         label_counts,
-        find,
-        find.state if find else None,
+        found,
     )
     description = {
         **(metadata or {}),
         "tfxc": tfxc.__version__,
-        "index": "scann" if find else "exact",
-        "num_labels": len(label_vectors),
-        "dim": label_vectors.shape[1],
+        "index": "scann" if found else "exact",
+        "fusion": settings(search) if search.needs_ranking else None,
+        "num_labels": len(vectors),
+        "dim": vectors.shape[1],
     }
     return _save(model, pathlib.Path(folder), description)
 
@@ -108,13 +110,13 @@ def _check(label_vectors, label_names, label_counts, index):
     lengths = len(label_vectors), len(label_names), len(label_counts)
     if label_vectors.ndim != 2 or len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(
-            "`label_vectors` must be [L, d], with L names and L counts, and "
+            "label vectors must be [L, d], with L names and L counts, and "
             f"L at least 1. Received: vectors of shape {label_vectors.shape}, "
             f"{lengths[1]} names, {lengths[2]} counts"
         )
     if not np.isfinite(label_vectors).all():
         raise ValueError(
-            "`label_vectors` must be finite. Received: "
+            "label vectors must be finite. Received: "
             f"{np.count_nonzero(~np.isfinite(label_vectors))} that are not"
         )
 

@@ -31,7 +31,7 @@ def finish(run, trained, dataset, name, index="exact"):
     a, b = propensity_constants(name)
     metrics, sample = evaluate_split(
         encode(trained.encoder, trained.test),
-        trained.label_vectors,
+        trained.search,
         dataset.test,
         counts,
         len(dataset.train),
@@ -67,7 +67,7 @@ def export(run, trained, dataset, counts, index, described):
         run.folder / "saved_model",
         trained.encoder,
         trained.tokenizer,
-        trained.label_vectors,
+        trained.search,
         dataset.label_names,
         counts,
         index,

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfxc.search.top_k import top_k
+from tfxc.serving.fused_find import FusedFind
 
 DEFAULT_K = 10
 BLOCK_SCORES = 2**26  # scores held at once: 256 MiB
@@ -21,12 +22,12 @@ class SearchModel(tf.Module):
         encoder: Keras layer: `{"ids", "weights"} -> [b, d]` unit vectors.
         tokenizer: `tf.Module`: `[b]` string -> what `encoder` takes.
         label_tokenizer: The same for the texts of labels.
-        label_vectors: `[L, d]`, float32 array or `tf.Variable`.
+        search: `tfxc.search.FusedSearch`.
         label_names: List of `L` strings, as bytes.
         label_counts: `[L]`, int; training rows of each label.
-        find: `(query_vectors [b, d], k) -> (scores, ids)` of another index
-            than the exact one; k is in `[1, L]`.
-        tracked: What holds the variables of `find`.
+        index: Another index of `search.vectors()` than the exact one: maps
+            `(query_vectors [b, d], k)` to `(scores, ids)`, with k in `[1, L]`;
+            has `label_vectors` and, to be saved, `state`.
     """
 
     def __init__(
@@ -34,24 +35,27 @@ class SearchModel(tf.Module):
         encoder,
         tokenizer,
         label_tokenizer,
-        label_vectors,
+        search,
         label_names,
         label_counts,
-        find=None,
-        tracked=None,
+        index=None,
     ):
         super().__init__()
         # Variables only: the loading process needs no Keras to rebuild layers.
         self.encoder_variables = [v.value for v in encoder.variables]
         self.tokenizer = tokenizer
         self.label_tokenizer = label_tokenizer
-        self.label_vectors = _variable(label_vectors, tf.float32)
+        vectors = index.label_vectors if index else search.vectors()
+        self.label_vectors = _variable(vectors, tf.float32)
         with tf.device("CPU"):
             self.label_names = _variable(label_names, tf.string)
         self.label_counts = _variable(label_counts, tf.int64)
-        self.tracked = tracked
+        self.index_state = index and index.state
+        find = index or self._find_exactly
+        if search.needs_ranking:
+            find = self.fused = FusedFind(search, self.label_vectors, find)
         # Not attributes: tf.Module would save the Keras objects as well.
-        self._add_functions(encoder, find or self._find_exactly)
+        self._add_functions(encoder, find)
 
     def _add_functions(self, encoder, find):
         @tf.function(input_signature=[TEXT])

@@ -26,6 +26,7 @@ class RowAdagrad(keras.layers.Layer):
         num_rows: Rows of the table.
         learning_rate: Float, or a `LearningRateSchedule` of the step.
         initial: What `a_r` starts at; larger values hold back rare rows.
+        padding: Whether row 0 is padding, which `update` leaves as it is.
 
     Relations:
         Row-wise Adagrad of FBGEMM and of keras-rs merges occurrences.
@@ -34,11 +35,19 @@ class RowAdagrad(keras.layers.Layer):
         Duchi, Hazan and Singer, 2011, Adaptive Subgradient Methods.
     """
 
-    def __init__(self, num_rows, learning_rate=0.1, initial=0.0, **kwargs):
+    def __init__(
+        self,
+        num_rows,
+        learning_rate=0.1,
+        initial=0.0,
+        padding=True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_rows = num_rows
         self.learning_rate = learning_rate
         self.initial = initial
+        self.padding = padding
         self.accumulators = self.add_weight(
             shape=(num_rows,),
             initializer=keras.initializers.Constant(initial),
@@ -61,20 +70,17 @@ class RowAdagrad(keras.layers.Layer):
         Args:
             table: `[num_rows, d]` variable.
             inputs: List of `{"ids": [b, n] int, "weights": [b, n] float}`;
-                id 0 is padding and stays as it is.
+                id 0 is padding and stays as it is, unless the table has none.
             gradients: List of `[b, d]`; gradient of the batch's mean loss at
                 the weighted sums, one for each of `inputs`.
             num_examples: What the loss was divided by.
         """
-        rate = self.learning_rate
-        if callable(rate):
-            rate = rate(self.iterations)
-        rate = ops.cast(rate, "float32")
-        self.iterations.assign_add(1)
+        rate = self._next_rate()
         parts = []
         for bag, gradient in zip(inputs, gradients, strict=True):
             weights = ops.cast(bag["weights"], "float32")
-            weights = ops.where(bag["ids"] > 0, weights, 0.0)  # [b, n]
+            if self.padding:
+                weights = ops.where(bag["ids"] > 0, weights, 0.0)  # [b, n]
             parts.append((bag["ids"], weights, gradient * num_examples))
         for ids, weights, gradient in parts:
             square = ops.mean(ops.square(gradient), axis=1)  # [b]
@@ -86,6 +92,32 @@ class RowAdagrad(keras.layers.Layer):
             scale = -rate * weights * ops.rsqrt(sums + 1e-12)  # [b, n]
             _add_rows(table, ids, scale[:, :, None] * gradient[:, None, :])
 
+    def update_all(self, table, gradient, num_examples):
+        """Applies the gradient of a loss that reaches every row, in place.
+
+        Each row counts as one occurrence of weight 1, and row 0 is as any
+        other. Rows whose gradient is 0 keep every bit.
+
+        Args:
+            table: `[num_rows, d]` variable.
+            gradient: `[num_rows, d]`; gradient of the batch's mean loss, as
+                `tfxc.layers.full_label_loss_and_gradients` returns it.
+            num_examples: What the loss was divided by.
+        """
+        rate = self._next_rate()
+        square = ops.mean(ops.square(gradient * num_examples), axis=1)
+        self.accumulators.assign_add(square)
+        scale = rate * num_examples * ops.rsqrt(self.accumulators + 1e-12)
+        table.assign_sub(scale[:, None] * gradient)
+
+    def _next_rate(self):
+        """The rate of this step; the next one is another step."""
+        rate = self.learning_rate
+        if callable(rate):
+            rate = rate(self.iterations)
+        self.iterations.assign_add(1)
+        return ops.cast(rate, "float32")
+
     def get_config(self):
         rate = self.learning_rate
         if callable(rate):
@@ -95,6 +127,7 @@ class RowAdagrad(keras.layers.Layer):
             "num_rows": self.num_rows,
             "learning_rate": rate,
             "initial": self.initial,
+            "padding": self.padding,
         }
 
     @classmethod

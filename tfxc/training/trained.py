@@ -3,9 +3,7 @@
 import dataclasses
 import typing
 
-import numpy as np
-
-from tfxc.data.tokens.bags import Bags
+from tfxc.search.fused import FusedSearch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,14 +14,14 @@ class Trained:
         encoder: Keras layer: `{"ids", "weights"}` to unit vectors.
         tokenizer: From strings to what the encoder reads, for queries.
         label_tokenizer: The same for labels.
-        test: `Bags` of the test queries.
-        label_vectors: `[labels, d]`, float32.
+        test: `Bags` or `Sequences` of the test queries.
+        search: `tfxc.search.FusedSearch` among the labels.
         history: One dictionary per epoch.
     """
 
     encoder: typing.Any
     tokenizer: typing.Any
     label_tokenizer: typing.Any
-    test: Bags
-    label_vectors: np.ndarray
+    test: typing.Any
+    search: FusedSearch
     history: list

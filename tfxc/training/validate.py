@@ -7,12 +7,12 @@ from tfxc.metrics import evaluate_split
 SHOWN = ("P@1", "P@5", "nDCG@5", "PSP@1", "PSP@5", "R@10", "R@100")
 
 
-def validate(query_vectors, label_vectors, relevant, rows):
+def validate(query_vectors, search, relevant, rows):
     """The main metrics of some training queries.
 
     Args:
         query_vectors: `[n, d]`; of the queries `rows`.
-        label_vectors: `[labels, d]`.
+        search: See `tfxc.metrics.evaluate_split`.
         relevant: `LabelLists` of all training queries.
         rows: `[n]`, int.
 
@@ -24,6 +24,6 @@ def validate(query_vectors, label_vectors, relevant, rows):
     none = LabelLists.from_pairs([], [], len(rows), relevant.num_columns)
     split = Split(range(len(rows)), relevant.take(rows), none)
     metrics, _ = evaluate_split(
-        query_vectors, label_vectors, split, relevant.counts(), len(relevant)
+        query_vectors, search, split, relevant.counts(), len(relevant)
     )
     return {name: metrics[name] for name in SHOWN}

@@ -1,0 +1,118 @@
+"""Invariants of the fit of the weights:
+
+- what helps on the held-out rows gets weight, what does not gets none;
+- a tree is used where it helps; the chosen search is better than the parts;
+- nDCG@5 of the judge is that of `RankingMetrics`;
+- too few rows are told.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfxc.data import LabelLists
+from tfxc.errors import InputError
+from tfxc.metrics import RankingMetrics
+from tfxc.search import FusedSearch, Memory, fit_fusion
+from tfxc.search.fusion import Judged
+
+LABELS, DIM, ROWS = 40, 16, 400
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(
+        np.float32
+    )
+
+
+@pytest.fixture
+def case(rng):
+    """True label vectors; queries are near the sum of their two labels'."""
+    truth = unit(rng.normal(size=(LABELS, DIM)))
+    pairs = np.stack([rng.permutation(LABELS)[:2] for _ in range(2 * ROWS)])
+    x = unit(truth[pairs].sum(axis=1) + 0.6 * rng.normal(size=(2 * ROWS, DIM)))
+    row = np.repeat(np.arange(2 * ROWS), 2)
+    lists = LabelLists.from_pairs(row, pairs.ravel(), 2 * ROWS, LABELS)
+    rows = np.arange(ROWS)
+    return truth, x[:ROWS], lists.take(rows), x[ROWS:], lists.take(rows + ROWS)
+
+
+def noisy(rng, vectors, noise):
+    return unit(vectors + noise * rng.normal(size=vectors.shape))
+
+
+def ndcg(search, queries, relevant):
+    metrics = RankingMetrics(LABELS, recall_ks=(5,))
+    [(_, _, ids)] = search.top_k(queries, 5)
+    metrics.update(ids, relevant)
+    return metrics.result()["nDCG@5"]
+
+
+def test_weights_go_where_they_help(case, rng):
+    truth, queries, relevant, keys, key_labels = case
+    poor = noisy(rng, truth, 0.5)
+    search = FusedSearch(
+        poor,
+        classifier=truth,
+        memory=Memory.build(keys, key_labels, neighbours=10),
+    )
+    chosen = fit_fusion(search, queries, relevant, np.ones(LABELS), tree=False)
+    assert chosen.classifier_weight >= 1 and chosen.memory_weight > 0
+    assert (
+        ndcg(chosen, queries, relevant)
+        > ndcg(FusedSearch(poor), queries, relevant) + 5
+    )
+
+
+def test_what_is_useless_gets_nothing(case, rng):
+    truth, queries, relevant, keys, key_labels = case
+    nonsense = key_labels.take(rng.permutation(ROWS))
+    search = FusedSearch(
+        truth,
+        classifier=unit(rng.normal(size=truth.shape)),
+        memory=Memory.build(keys, nonsense),
+    )
+    chosen = fit_fusion(search, queries, relevant, np.ones(LABELS), tree=False)
+    assert chosen.classifier is None and chosen.memory is None
+    assert not chosen.needs_ranking
+
+
+def test_a_tree_where_it_helps(case, rng):
+    """Half of the labels are never relevant: only the tree can tell."""
+    truth, queries, relevant, _, _ = case
+    frequent = np.arange(LABELS) % 2 == 0
+    row = np.repeat(np.arange(ROWS), relevant.row_counts())
+    kept = frequent[relevant.ids]
+    relevant = LabelLists.from_pairs(
+        row[kept], relevant.ids[kept], ROWS, LABELS
+    )
+    weights = np.where(frequent, 1.0, 2.0)
+    search = FusedSearch(truth, classifier=noisy(rng, truth, 0.3))
+    chosen = fit_fusion(search, queries, relevant, weights)
+    assert chosen.tree_weight > 0 and chosen.tree is not None
+    plain = dataclasses.replace(chosen, tree=None, tree_weight=0.0)
+    best = ndcg(chosen, queries, relevant)
+    assert best > ndcg(plain, queries, relevant) + 5
+
+
+def test_the_judge_counts_as_the_metrics_do(case, rng):
+    truth, queries, relevant, keys, key_labels = case
+    parts = {
+        "classifier": noisy(rng, truth, 0.2),
+        "memory": Memory.build(keys, key_labels),
+    }
+    judged = Judged(FusedSearch(truth, **parts), queries, relevant)
+    for a, b in ((0.0, 0.0), (0.5, 0.3), (2.0, 0.0)):
+        search = FusedSearch(
+            truth, **parts, classifier_weight=a, memory_weight=b
+        )
+        expected = ndcg(search, queries, relevant)
+        assert judged.ndcg(a, b) == pytest.approx(expected, rel=1e-4)
+
+
+def test_too_few_rows(case):
+    truth, queries, relevant, _, _ = case
+    few = relevant.take(np.arange(19))
+    with pytest.raises(InputError, match=r"--validation-rows.*Received: 19"):
+        fit_fusion(FusedSearch(truth), queries[:19], few, np.ones(LABELS))

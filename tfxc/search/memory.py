@@ -1,0 +1,175 @@
+"""Training queries as a memory: what was relevant to queries like this one."""
+
+import dataclasses
+
+import numpy as np
+
+from tfxc.batching import balanced_clusters
+from tfxc.data.label_lists import LabelLists
+
+CLUSTER_SIZE = 512
+EXACT = 16_384  # keys up to which all are compared
+BLOCK = 8192  # queries that are looked up together
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Labels of the training queries that are nearest to a query.
+
+    A label that a title names in other words than its own is often found by
+    way of a training query that uses the same words. With x the unit vectors
+    of queries, N(q) the nearest training queries and y their labels:
+
+    ```
+    m(q, l) = sum over i in N(q) of  w_i y_il
+    w       = softmax over i in N(q) of  (x_q . x_i / temperature)
+    ```
+
+    A query whose vector is zero is like no other: all its w are 0.
+
+    The keys stand in balanced clusters of about 512, and a query is compared
+    with those of the `probes` clusters whose centroids are nearest. Up to
+    16,384 keys make one cluster: they are all compared.
+
+    Args:
+        keys: `[n, d]`, float16; unit vectors, cluster by cluster.
+        splits: `[clusters + 1]`, int64; where each cluster starts.
+        centroids: `[clusters, d]`, float32; unit vectors.
+        relevant: `LabelLists` of the `n` keys.
+        neighbours: Nearest training queries to ask.
+        temperature: Positive float; smaller ones trust the nearest more.
+        probes: Clusters to look into.
+
+    Reference:
+        [Chalkidis et al., 2025](https://arxiv.org/abs/2502.10615) (RAE-XMC)
+    """
+
+    keys: np.ndarray
+    splits: np.ndarray
+    centroids: np.ndarray
+    relevant: LabelLists
+    neighbours: int = 50
+    temperature: float = 0.05
+    probes: int = 32
+
+    @classmethod
+    def build(cls, vectors, relevant, seed=0, **settings):
+        """Clusters the vectors of training queries.
+
+        Args:
+            vectors: `[n, d]`, float; unit vectors.
+            relevant: `LabelLists` of `n` rows.
+            seed: Of the clustering.
+            **settings: `neighbours`, `temperature`, `probes`.
+
+        Returns:
+            A `Memory`.
+
+        Raises:
+            ValueError: if the sizes disagree, or there are no vectors.
+
+        Example:
+
+        >>> x = np.eye(4)
+        >>> lists = tfxc.data.LabelLists.from_pairs(range(4), range(4), 4, 4)
+        >>> memory = tfxc.search.Memory.build(x, lists, neighbours=2)
+        >>> row, label, score = memory.label_scores(x[:1])
+        >>> label.tolist(), score.round(3).tolist()
+        ([0, 1], [1.0, 0.0])
+        """
+        if len(vectors) != len(relevant) or not len(vectors):
+            raise ValueError(
+                "`vectors` and `relevant` must have as many rows, at least "
+                f"one. Received: {len(vectors)} and {len(relevant)}"
+            )
+        size = len(vectors) if len(vectors) <= EXACT else CLUSTER_SIZE
+        clusters = balanced_clusters(vectors, size, seed)
+        keys = np.empty(np.shape(vectors), np.float16)
+        centroids = np.empty((len(clusters), keys.shape[1]), np.float32)
+        for number in range(len(clusters)):
+            first, last = clusters.splits[number : number + 2]
+            part = np.asarray(vectors[clusters[number]], np.float32)
+            keys[first:last] = part
+            centroids[number] = part.mean(axis=0)
+        norms = np.linalg.norm(centroids, axis=1, keepdims=True)
+        centroids /= np.maximum(norms, 1e-12)
+        lists = relevant.take(clusters.order)
+        return cls(keys, clusters.splits, centroids, lists, **settings)
+
+    def nearest(self, queries):
+        """The nearest keys of each query, in no order.
+
+        Args:
+            queries: `[b, d]`, float32.
+
+        Returns:
+            `(scores [b, m] float32, keys [b, m] int64)` with m at most
+            `neighbours`.
+        """
+        probes = min(self.probes, len(self.centroids))
+        best = -(queries @ self.centroids.T)  # [b, clusters]
+        probed = np.argpartition(best, probes - 1, axis=1)[:, :probes]
+        sizes = np.diff(self.splits)
+        kept = min(self.neighbours, int(sizes.min()))
+        shape = (len(queries), probes, kept)
+        scores, places = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        order = np.argsort(probed, axis=None, kind="stable")
+        ends = np.cumsum(np.bincount(probed.ravel(), minlength=len(sizes)))
+        for cluster, end in enumerate(ends):
+            start = ends[cluster - 1] if cluster else 0
+            if start == end:
+                continue
+            row, slot = np.divmod(order[start:end], probes)
+            first, last = self.splits[cluster : cluster + 2]
+            keys = np.asarray(self.keys[first:last], np.float32)
+            found = queries[row] @ keys.T
+            scores[row, slot], place = highest(found, kept)
+            places[row, slot] = place + first
+        scores = scores.reshape(len(queries), -1)
+        scores, place = highest(scores, min(self.neighbours, scores.shape[1]))
+        places = places.reshape(len(queries), -1)
+        return scores, np.take_along_axis(places, place, axis=1)
+
+    def label_scores(self, queries):
+        """What the memory says about a block of queries.
+
+        Args:
+            queries: `[b, d]`, float32; some thousand at most.
+
+        Returns:
+            `(row, label, score)`, `[pairs]` each, by row and then by label:
+            m(q, l) wherever it is not 0.
+        """
+        scores, keys = self.nearest(queries)
+        weights = np.exp(
+            (scores - scores.max(axis=1, keepdims=True)) / self.temperature
+        )
+        weights /= weights.sum(axis=1, keepdims=True)  # [b, m]
+        # A text without known tokens is like no other.
+        weights *= np.any(queries, axis=1, keepdims=True)
+        lists = self.relevant.take(keys.ravel())
+        counts = lists.row_counts()
+        row = np.repeat(np.arange(len(counts)) // keys.shape[1], counts)
+        weight = np.repeat(weights.ravel(), counts)
+        return summed(row, lists.ids, weight, self.relevant.num_columns)
+
+
+def highest(scores, count):
+    """The `count` highest scores of each row, and their places."""
+    if count == scores.shape[1]:
+        return scores, np.broadcast_to(np.arange(count), scores.shape)
+    split = scores.shape[1] - count
+    places = np.argpartition(scores, split, axis=1)[:, split:]
+    return np.take_along_axis(scores, places, axis=1), places
+
+
+def summed(row, label, weight, num_labels):
+    """Adds up the weights of equal pairs: sorted `(row, label, sum)`."""
+    if not len(row):
+        return row, label, weight
+    key = row * np.int64(num_labels) + label
+    order = np.argsort(key, kind="stable")
+    key, weight = key[order], weight[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    row, label = np.divmod(key[first], num_labels)
+    return row, label, np.add.reduceat(weight, first)
