@@ -1,13 +1,16 @@
-"""NGAME: negative-mining-aware mini-batches, encoder alone (module M1).
+"""NGAME: negative-mining-aware mini-batches, label classifiers, fusion.
 
 One encoder maps queries and labels to the unit sphere. Each batch is made of
 whole clusters of similar queries, so that the labels of one query are hard
-negatives of the others, and costs no more than a random batch:
+negatives of the others, and costs no more than a random batch.
 
-1. every few epochs, cluster the bank of query vectors (balanced 2-means);
-2. fill each batch with random whole clusters;
-3. the candidates of a batch are one positive of each of its queries;
-4. every candidate that is not known to be right is a negative.
+M1  train the encoder: every few epochs cluster the bank of query vectors
+    (balanced 2-means), fill each batch with whole clusters, take the labels of
+    its queries as the candidates of all;
+M3  give each label a classifier, which starts as its encoded text;
+M4  train the classifiers in such batches too;
+    rank by encoder, classifiers and the labels of similar training queries,
+    weighed on held-out rows.
 
 Reference: [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452)
 """
@@ -23,36 +26,57 @@ import tfxc
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Trains NGAME's encoder, queries and labels sharing one bag encoder."""
+    """Trains NGAME: an encoder, a classifier per label, and their fusion."""
 
+    encoder: str = "bag"
+    """"bag", or a pretrained transformer: a folder, or a preset of KerasHub."""
     epochs: int = 8
-    """Passes over the training queries."""
+    """Passes over the training queries to train the encoder (M1)."""
+    classifier_epochs: int = 0
+    """Further passes to train the classifiers (M4)."""
+    train_encoder: bool = False
+    """Whether M4 goes on training the encoder; in the paper it is frozen."""
+    fusion: typing.Literal["none", "sum", "tree"] = "sum"
+    """How scores are combined, by weights that held-out rows decide."""
+    memory: int = 50
+    """Similar training queries whose labels count in the end; 0 for none."""
     batch_size: int = 1024
     """Queries of a batch."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
+    classifier_candidates: int = 4096
+    """The same for the classifiers."""
     learning_rate: float = 6.0
-    """Rate of the token table (row-wise Adagrad); falls linearly to zero."""
+    """Rate of the bag encoder's tokens (row-wise Adagrad)."""
     dense_learning_rate: float = 1e-3
-    """Rate of the residual block (Adam); falls linearly to zero."""
+    """Rate of all other weights of the encoder (Adam)."""
+    classifier_learning_rate: float = 0.5
+    """Rate of the classifiers (row-wise Adagrad)."""
     initial_accumulator: float = 100.0
     """Where Adagrad's sums start; small values overfit the rare tokens."""
-    loss: typing.Literal["decoupled_softmax", "ngame_triplet"] = (
-        "decoupled_softmax"
-    )
-    """"decoupled_softmax" or "ngame_triplet", as published."""
+    warmup: float = 0.0
+    """Share of the steps in which rates rise; then they fall to zero."""
+    weight_decay: float = 0.0
+    """Of the weights that Adam trains."""
+    loss: typing.Literal[
+        "decoupled_softmax",
+        "decoupled_softmax_of_one",
+        "ngame_triplet",
+        "dexa_triplet",
+        "soft_top_k",
+        "binary_cross_entropy",
+    ] = "decoupled_softmax"
+    """The names with "triplet" and "of_one" train on one positive per query."""
     temperature: float = 0.07
-    """Divides the scores in a softmax; smaller looks at harder negatives."""
+    """Divides the scores in the loss; smaller looks at harder negatives."""
     margin: float = 0.3
-    """Of the triplet loss: by how much a positive should be ahead."""
-    every_positive: bool = True
-    """Train on all known positives in the batch; NGAME ignores all but one."""
+    """Of the triplet losses: by how much a positive should be ahead."""
     dim: int = 512
-    """Dimension of the vectors."""
+    """Dimension of the vectors of the bag encoder."""
     hidden: int = 0
     """Width of a residual block after the sum of token vectors; 0: none."""
     length: int = 48
-    """Tokens of a query: words, their beginnings, word pairs, parts."""
+    """Tokens of a query; what is longer is cut."""
     label_length: int = 24
     """Tokens of a label."""
     prefixes: tuple[int, ...] = (4, 6)
@@ -63,6 +87,16 @@ class Recipe:
     """Tokens that are rarer in the training data are unknown."""
     max_tokens: int = 1_000_000
     """Most tokens to know; each is a row of the table."""
+    pooling: typing.Literal["mean", "cls"] = "mean"
+    """How a transformer's outputs become one vector."""
+    chunk_rows: int = 0
+    """Texts that a transformer encodes at once (gradient caching); 0: all."""
+    start_from_centroids: bool = False
+    """Whether labels start from their training queries (bag encoder)."""
+    label_queries: bool = False
+    """Whether each label's own text is a training query for it."""
+    label_clusters: int = 0
+    """Labels per cluster that share a free vector (DEXA); 0 for none."""
     cluster_start: int = 2
     """First epoch with clustered batches; before, vectors mean little."""
     cluster_size: int = 4
@@ -74,7 +108,9 @@ class Recipe:
     refresh_interval: int = 1
     """Epochs between two clusterings."""
     validation_rows: int = 1000
-    """Training queries held out to watch; at most a tenth of them."""
+    """Training queries held out to watch and to weigh scores on."""
+    classifier_dropout: float = 0.5
+    """Share of a stored query vector that is hidden in M4."""
     seed: int = 0
     """Of initial values, order, clusters and drawn positives."""
 
@@ -85,8 +121,9 @@ class Recipe:
             epochs=4,
             num_candidates=3072,
             min_count=3,
+            ngrams=(),
             max_cluster_size=8,
-            validation_rows=2000,
+            validation_rows=5000,
         )
 
     @classmethod
@@ -104,6 +141,26 @@ class Recipe:
         """12,920 bags of words, 983 tags without text."""
         return cls(epochs=20, batch_size=512, length=128)
 
+    @classmethod
+    def transformer(cls):
+        """Any texts, with a pretrained transformer."""
+        return cls(
+            epochs=1,
+            classifier_epochs=3,
+            train_encoder=True,
+            batch_size=64,
+            num_candidates=64,
+            learning_rate=1e-3,
+            dense_learning_rate=1e-4,
+            warmup=0.1,
+            weight_decay=0.01,
+            temperature=0.05,
+            length=32,
+            label_length=16,
+            cluster_start=1,
+            max_cluster_size=4,
+        )
+
 
 RANGES = {
     **dict.fromkeys(
@@ -117,8 +174,13 @@ RANGES = {
     **dict.fromkeys(
         ("initial_accumulator", "margin", "hidden", "cluster_start"), (0, None)
     ),
-    **dict.fromkeys(("cluster_growth", "validation_rows"), (0, None)),
-    **dict.fromkeys(("length", "label_length"), (1, 4096)),
+    **dict.fromkeys(("cluster_growth", "validation_rows", "memory"), (0, None)),
+    **dict.fromkeys(("classifier_epochs", "label_clusters"), (0, None)),
+    **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
+    "classifier_dropout": (0, 0.99),
+    "classifier_learning_rate": (tfxc.training.ABOVE_0, None),
+    "length": (3, 4096),
+    "label_length": (3, 4096),
     "ngrams": (1, 64),
     "prefixes": (1, 64),
     "seed": (0, 2**32 - 1),
@@ -128,16 +190,31 @@ RANGES = {
 def check(recipe, dataset):
     """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
     rows = int(np.count_nonzero(dataset.train.relevant.row_counts()))
-    rows -= min(max(recipe.validation_rows, 0), rows // 10)
+    held_out = tfxc.training.num_held_out(rows, recipe.validation_rows)
+    rows -= held_out
     ranges = {
         **RANGES,
         "batch_size": (1, rows),
         "num_candidates": (recipe.batch_size, None),
+        "classifier_candidates": (recipe.batch_size, None),
         "max_cluster_size": (1, recipe.batch_size),
         "cluster_size": (1, recipe.max_cluster_size),
     }
     note = f"{rows:,} training queries have labels and are not held out."
     tfxc.training.check_fields(recipe, ranges, note)
+    if recipe.fusion != "none" and held_out < tfxc.search.LEAST_ROWS:
+        raise tfxc.InputError(
+            f"--fusion: expected at least {tfxc.search.LEAST_ROWS} held-out "
+            "queries to weigh the scores on; raise --validation-rows (a tenth "
+            "of the training queries at most), or set --fusion none. "
+            f"Received: {held_out}"
+        )
+    chunk = recipe.chunk_rows
+    if chunk and (recipe.batch_size % chunk or recipe.num_candidates % chunk):
+        raise tfxc.InputError(
+            "--chunk-rows: expected a divisor of --batch-size and of "
+            f"--num-candidates. Received: {chunk}"
+        )
 
 
 def fit(recipe, dataset, key, run, console):
@@ -153,56 +230,199 @@ def fit(recipe, dataset, key, run, console):
     Returns:
         `tfxc.training.Trained`.
     """
-    rows, held_out = split_rows(dataset.train.relevant, recipe)
-    prepared = tfxc.data.prepare(dataset, key, tokens(recipe))
-    model = compiled_model(recipe, prepared, len(rows))
-
-    def label_vectors():
-        return tfxc.encoders.encode(model.encoder, prepared.labels)
-
-    def validate():
-        return tfxc.training.validate(
-            tfxc.encoders.encode(model.encoder, prepared.train, held_out),
-            tfxc.search.ExactSearch(label_vectors()),
-            dataset.train.relevant,
-            held_out,
-        )
-
-    mining = tfxc.training.NegativeMining(
-        run.folder / "checkpoints",
-        rows,
-        recipe.dim,
-        recipe.batch_size,
-        curriculum(recipe),
-        recipe.seed,
-        dataset.train.relevant,
-        label_vectors,
+    rows, held_out = tfxc.training.split_rows(
+        dataset.train.relevant, recipe.validation_rows, recipe.seed
     )
-    batches = tfxc.data.training_batches(
-        mining.current,
-        prepared.train,
-        prepared.labels,
-        dataset.train.relevant,
-        recipe.batch_size,
-        recipe.num_candidates,
-        recipe.seed,
-        recipe.every_positive,
+    encoder, prepared = encoder_and_tokens(recipe, dataset, key)
+    job = tfxc.training.Job(
+        *(dataset, prepared, encoder, rows, held_out, run, console),
+        seed=recipe.seed,
     )
-    history = tfxc.training.fit(
-        model, batches, mining, run, recipe.epochs, validate, console
-    )
+    history = train_encoder(recipe, job)
+    classifier, history = train_classifiers(recipe, job, history)
     return tfxc.training.Trained(
-        model.encoder,
+        encoder,
         prepared.tokenizer,
         prepared.label_tokenizer,
         prepared.test,
-        tfxc.search.FusedSearch(label_vectors()),
+        fused(recipe, job, classifier),
         history,
     )
 
 
+def train_encoder(recipe, job):
+    """M1: queries and labels by one encoder; returns the history."""
+    started = recipe.encoder != "bag" or job.has_started("encoder")
+    if recipe.start_from_centroids and not started:
+        tfxc.encoders.start_from_centroids(
+            *(job.encoder, job.prepared.labels, job.prepared.train),
+            *(job.relevant, job.rows),
+        )
+    queries, relevant, rows = job.prepared.train, job.relevant, job.rows
+    if recipe.label_queries:
+        own = tfxc.data.LabelLists.identity(job.dataset.num_labels)
+        relevant = relevant.followed_by(own)
+        rows = np.append(rows, len(queries) + np.arange(len(own)))
+        queries = tfxc.data.Joined(queries, job.prepared.labels)
+    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    model = tfxc.encoders.DualEncoder(
+        job.encoder,
+        row_optimizer(recipe, job.encoder, steps),
+        recipe.batch_size,
+        chunk_rows=recipe.chunk_rows or None,
+    )
+    model.compile(optimizer(recipe, steps), loss=loss(recipe), jit_compile=True)
+    return job.train(
+        model,
+        "encoder",
+        recipe.epochs,
+        recipe.num_candidates,
+        curriculum(recipe),
+        queries=queries,
+        rows=rows,
+        relevant=relevant,
+        every_positive=trains_on_every_positive(recipe),
+    )
+
+
+def train_classifiers(recipe, job, history):
+    """M3 and M4: returns the vectors `[L, dim]`, or `None`, and the history."""
+    if not recipe.classifier_epochs:
+        return None, history
+    bank = job.query_vectors(job.rows)
+    classifier = tfxc.layers.LabelClassifier(
+        job.dataset.num_labels, bank.shape[1], initial=job.label_vectors()
+    )
+    encoder, queries, rows, relevant = (
+        (job.encoder, job.prepared.train, job.rows, job.relevant)
+        if recipe.train_encoder
+        else (
+            tfxc.encoders.StoredVectors(
+                bank.shape[1], recipe.classifier_dropout, recipe.seed
+            ),
+            tfxc.data.Vectors(bank),
+            np.arange(len(bank)),
+            job.relevant.take(job.rows),
+        )
+    )
+    steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
+    model = tfxc.encoders.DualEncoder(
+        encoder,
+        row_optimizer(recipe, encoder, steps),
+        recipe.batch_size,
+        label_encoder=classifier,
+        label_row_optimizer=tfxc.training.RowAdagrad(
+            classifier.num_labels,
+            decay(recipe, recipe.classifier_learning_rate, steps),
+            initial=1.0,
+            padding=False,
+        ),
+    )
+    model.compile(optimizer(recipe, steps), loss=loss(recipe), jit_compile=True)
+    history = job.train(
+        model,
+        "classifier",
+        recipe.classifier_epochs,
+        recipe.classifier_candidates,
+        curriculum(recipe, start=0),
+        queries=queries,
+        labels=tfxc.data.label_rows(classifier.num_labels),
+        rows=rows,
+        relevant=relevant,
+        vectors=lambda: np.asarray(classifier.vectors()),
+        start=bank,
+        every_positive=trains_on_every_positive(recipe),
+        history=history,
+    )
+    return np.asarray(classifier.vectors()), history
+
+
+def fused(recipe, job, classifier):
+    """The search by all scores, weighed on the held-out rows."""
+    memory = None
+    if recipe.memory:
+        memory = remembered(recipe, job, job.rows)
+    search = tfxc.search.FusedSearch(
+        job.label_vectors(), classifier=classifier, memory=memory
+    )
+    if recipe.fusion == "none":
+        return search.trimmed()
+    counts = job.relevant.counts()
+    search = tfxc.search.fit_fusion(
+        search,
+        job.query_vectors(job.held_out),
+        job.relevant.take(job.held_out),
+        tfxc.metrics.inverse_propensity(counts, len(job.relevant)),
+        tree=recipe.fusion == "tree",
+        seed=recipe.seed,
+    )
+    if search.memory is None:
+        return search
+    # The held-out rows have done their work: now they may be remembered too.
+    rows = np.sort(np.append(job.rows, job.held_out))
+    memory = remembered(recipe, job, rows)
+    return dataclasses.replace(search, memory=memory)
+
+
+def remembered(recipe, job, rows):
+    """Training queries as a `tfxc.search.Memory`."""
+    return tfxc.search.Memory.build(
+        job.query_vectors(rows),
+        job.relevant.take(rows),
+        recipe.seed,
+        neighbours=recipe.memory,
+    )
+
+
+def encoder_and_tokens(recipe, dataset, key):
+    """The encoder that the recipe names, and the data as it reads it."""
+    if recipe.encoder != "bag":
+        encoder, tokenizer = tfxc.encoders.load_pretrained(
+            recipe.encoder, recipe.pooling
+        )
+        prepared = tfxc.data.prepare_sequences(
+            dataset,
+            key,
+            tokenizer,
+            min(recipe.length, encoder.max_length),
+            min(recipe.label_length, encoder.max_length),
+        )
+        return encoder, prepared
+    prepared = tfxc.data.prepare(dataset, key, tokens(recipe))
+    num_tokens = len(prepared.tokenizer)
+    clusters = None
+    if recipe.label_clusters:
+        clusters = label_clusters(recipe, prepared)
+        labels = tfxc.data.with_cluster_tokens(
+            prepared.labels, clusters, num_tokens
+        )
+        prepared = dataclasses.replace(prepared, labels=labels)
+        num_tokens += int(clusters.max()) + 1
+    return bag_encoder(recipe, num_tokens), prepared
+
+
+def bag_encoder(recipe, num_tokens):
+    """A new bag encoder."""
+    return tfxc.encoders.BagEncoder(
+        num_tokens=num_tokens,
+        dim=recipe.dim,
+        hidden=recipe.hidden,
+        seed=recipe.seed,
+    )
+
+
+def label_clusters(recipe, prepared):
+    """The cluster of each label, by its text: `[L]`, int."""
+    encoder = bag_encoder(recipe, len(prepared.tokenizer))
+    vectors = tfxc.encoders.encode(encoder, prepared.labels)
+    clusters = tfxc.batching.balanced_clusters(
+        vectors, recipe.label_clusters, recipe.seed
+    )
+    return clusters.of_rows()
+
+
 def tokens(recipe):
-    """How the recipe turns texts into tokens."""
+    """How the recipe turns texts into tokens of the bag encoder."""
     return tfxc.data.Tokens(
         recipe.length,
         recipe.label_length,
@@ -213,41 +433,35 @@ def tokens(recipe):
     )
 
 
-def compiled_model(recipe, prepared, num_rows):
-    """The dual encoder, its loss and its two optimisers."""
-    steps = recipe.epochs * -(-num_rows // recipe.batch_size)
-    encoder = tfxc.encoders.BagEncoder(
-        num_tokens=len(prepared.tokenizer),
-        dim=recipe.dim,
-        hidden=recipe.hidden,
-        seed=recipe.seed,
-    )
-    rows = tfxc.training.RowAdagrad(
+def row_optimizer(recipe, encoder, steps):
+    """The optimiser of the encoder's table; `None` where it has none."""
+    if not isinstance(encoder, tfxc.encoders.BagEncoder):
+        return None
+    return tfxc.training.RowAdagrad(
         encoder.num_tokens,
-        linear_decay(recipe.learning_rate, steps),
+        decay(recipe, recipe.learning_rate, steps),
         recipe.initial_accumulator,
     )
-    model = tfxc.encoders.DualEncoder(encoder, rows, recipe.batch_size)
-    model.compile(
-        keras.optimizers.Adam(linear_decay(recipe.dense_learning_rate, steps)),
-        loss=loss(recipe),
-        jit_compile=True,
+
+
+def optimizer(recipe, steps):
+    """The optimiser of all weights that are no table's."""
+    return keras.optimizers.AdamW(
+        decay(recipe, recipe.dense_learning_rate, steps),
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=1.0 if recipe.encoder != "bag" else None,
     )
-    return model
 
 
-def split_rows(relevant, recipe):
-    """Rows to train on and rows to watch; rows without labels in neither."""
-    rows = np.flatnonzero(relevant.row_counts())
-    order = tfxc.batching.epoch_order(len(rows), recipe.seed, epoch=0)
-    count = min(recipe.validation_rows, len(rows) // 10)
-    return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])
+def decay(recipe, rate, steps):
+    """From `rate` to zero in `steps` steps."""
+    return tfxc.training.LinearDecay(rate, steps, recipe.warmup)
 
 
-def curriculum(recipe):
+def curriculum(recipe, start=None):
     """Random batches first, then clusters that grow."""
     return tfxc.batching.Curriculum(
-        start_epoch=recipe.cluster_start,
+        start_epoch=recipe.cluster_start if start is None else start,
         initial_size=recipe.cluster_size,
         maximum_size=recipe.max_cluster_size,
         growth_interval=recipe.cluster_growth,
@@ -257,11 +471,20 @@ def curriculum(recipe):
 
 def loss(recipe):
     """The loss that the recipe names."""
-    if recipe.loss == "ngame_triplet":
-        return tfxc.losses.NGAMETriplet(margin=recipe.margin)
-    return tfxc.losses.DecoupledSoftmax(temperature=recipe.temperature)
+    t = recipe.temperature
+    losses = {
+        "decoupled_softmax": lambda: tfxc.losses.DecoupledSoftmax(t),
+        "decoupled_softmax_of_one": lambda: tfxc.losses.DecoupledSoftmax(t),
+        "ngame_triplet": lambda: tfxc.losses.NGAMETriplet(recipe.margin),
+        "dexa_triplet": lambda: tfxc.losses.NGAMETriplet(
+            recipe.margin, weighting="dexa"
+        ),
+        "soft_top_k": lambda: tfxc.losses.SoftTopK(temperature=t),
+        "binary_cross_entropy": lambda: tfxc.losses.BinaryCrossEntropy(t),
+    }
+    return losses[recipe.loss]()
 
 
-def linear_decay(rate, steps):
-    """From `rate` to zero in `steps` steps."""
-    return keras.optimizers.schedules.PolynomialDecay(rate, max(steps, 1), 0.0)
+def trains_on_every_positive(recipe):
+    """Whether positives that were not drawn count; else they are ignored."""
+    return not recipe.loss.endswith(("of_one", "triplet"))

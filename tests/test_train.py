@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 SMALL = ["--batch-size", "32", "--num-candidates", "64", "--dim", "16"]
 SMALL += ["--hidden", "8", "--length", "8", "--label-length", "8"]
 SMALL += ["--cluster-start", "1", "--validation-rows", "20"]
+SMALL += ["--classifier-candidates", "64"]
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +70,13 @@ def run(arguments, cache):
     return process.returncode, output, errors
 
 
-def state(folder):
+def state(folder, phase):
     """Everything that decides how a run goes on, as `{name: bytes}`."""
-    [checkpoint] = (folder / "checkpoints").glob("epoch-*")
+    checkpoints = folder / "checkpoints" / phase
+    [checkpoint] = checkpoints.glob("epoch-*")
     arrays, meta = read_arrays(checkpoint)
-    clusters, _ = read_arrays(folder / "checkpoints" / "clusters")
-    bank = np.load(folder / "checkpoints" / "bank.npy")
+    clusters, _ = read_arrays(checkpoints / "clusters")
+    bank = np.load(checkpoints / "bank.npy")
     times = {"seconds", "fit_seconds", "plan_seconds"}
     history = [
         {name: row[name] for name in row.keys() - times}
@@ -99,24 +101,26 @@ def wait_for(process, path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
+@pytest.mark.parametrize("phase", ["encoder", "classifier"])
+def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path, phase):
     settings = ["ngame", "--data", data, "--epochs", 6, *SMALL]
+    settings += ["--classifier-epochs", 4]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     code, output, errors = run([*settings, "--output", whole], cache)
     assert code == 0, errors
     assert "Next: python -m tfxc.predict" in output
 
     process = start([*settings, "--output", stopped], cache)
-    wait_for(process, stopped / "checkpoints" / "epoch-00002")
+    wait_for(process, stopped / "checkpoints" / phase / "epoch-00002")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (stopped / "metrics.json").exists(), "killed too late to tell"
     # Without the flags: the run folder knows them.
     code, output, errors = run(["ngame", "--output", stopped], cache)
     assert code == 0, errors
-    assert "continuing after epoch" in output
+    assert f"{phase}: continuing after epoch" in output
 
-    expected, found = state(whole), state(stopped)
+    expected, found = state(whole, phase), state(stopped, phase)
     assert expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
 
@@ -128,7 +132,7 @@ def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
     assert [name for name in names if name not in metrics] == []
     for name in ("recipe.json", "history.csv", "tensorboard", "report.html"):
         assert (stopped / name).exists()
-    assert len((stopped / "history.csv").read_text().splitlines()) == 7
+    assert len((stopped / "history.csv").read_text().splitlines()) == 11
 
     before = (stopped / "metrics.json").read_bytes()
     code, output, errors = run(["ngame", "--output", stopped], cache)
@@ -138,7 +142,7 @@ def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path):
     code, _, errors = run(["ngame", "--output", stopped, "--epochs", 7], cache)
     assert code == 2 and "epochs=6" in errors and "Received: epochs=7" in errors
     other = data.parent / "other"
-    other.mkdir()
+    other.mkdir(exist_ok=True)
     (other / "train.tsv").write_text((data / "train.tsv").read_text() * 2)
     code, _, errors = run(
         ["ngame", "--output", stopped, "--data", other], cache
@@ -200,10 +204,11 @@ def test_weights_that_the_last_step_spoilt_are_not_kept(data, cache, tmp_path):
     settings = ["ngame", "--data", data, "--output", output, "--epochs", 1]
     settings += [*SMALL, "--batch-size", 448, "--num-candidates", 448]
     settings += ["--validation-rows", 52, "--dense-learning-rate", 1e38]
+    settings += ["--classifier-candidates", 448]
     code, _, errors = run(settings, cache)
     assert code == 2 and "expected finite weights" in errors
     assert "No epoch was finished" in errors and "Traceback" not in errors
-    assert not list((output / "checkpoints").glob("epoch-*"))
+    assert not list((output / "checkpoints" / "encoder").glob("epoch-*"))
 
 
 @pytest.mark.parametrize("name", ["length", "seed", "mro"])

@@ -24,12 +24,20 @@ class Options:
     """Type of the activations; weights, scores and losses stay float32."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """The one field that other defaults depend on."""
+
+    encoder: str = "bag"
+
+
 def parse_options(name, recipe_class, arguments):
     """Parses the flags of a recipe.
 
     The defaults come from the run folder, where there is one already; else
     from the recipe's constructor that is named as the data set, such as
-    `Recipe.cooking()`; else from the recipe's fields.
+    `Recipe.cooking()`, or with `--encoder` from `Recipe.cooking_transformer()`
+    or `Recipe.transformer()`; else from the recipe's fields.
 
     Args:
         name: Name of the recipe.
@@ -49,10 +57,7 @@ def parse_options(name, recipe_class, arguments):
     )
     data = data_name(options.data)
     output = options.output or pathlib.Path("runs") / f"{name}-{data}"
-    constructor = data.replace("-", "_").partition(".")[0]
-    recipe = recipe_class()
-    if isinstance(vars(recipe_class).get(constructor), classmethod):
-        recipe = getattr(recipe_class, constructor)()
+    recipe = defaults(recipe_class, data, arguments)
     saved = Run(output).settings()
     if saved is not None:
         options, recipe = _from_settings(output, saved, name, recipe_class)
@@ -70,6 +75,21 @@ def parse_options(name, recipe_class, arguments):
         args=arguments,
     )
     return dataclasses.replace(flags.options, output=output), flags.recipe
+
+
+def defaults(recipe_class, data, arguments):
+    """The recipe that a data set, and an encoder, start from."""
+    encoder, _ = tyro.cli(
+        Encoder, args=_without_help(arguments), return_unknown_args=True
+    )
+    name = data.replace("-", "_").partition(".")[0]
+    names = [name]
+    if encoder.encoder != "bag":
+        names = [f"{name}_transformer", "transformer"]
+    for name in names:
+        if isinstance(vars(recipe_class).get(name), classmethod):
+            return getattr(recipe_class, name)()
+    return recipe_class()
 
 
 def data_name(path):

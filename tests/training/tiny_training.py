@@ -118,7 +118,7 @@ class Training:
     def finished(self):
         """Numbers of the epochs that `fit` has printed."""
         lines = self.screen.getvalue().splitlines()
-        return [line.split()[1] for line in lines if line[:6] == "epoch "]
+        return [line.split()[1] for line in lines if line[:8] == "encoder "]
 
     def state(self):
         """All that a run leaves, but for times: `{name: array}`."""

@@ -12,6 +12,7 @@ from tfxc.batching.clusters import balanced_clusters as balanced_clusters
 from tfxc.batching.clusters import num_clusters as num_clusters
 from tfxc.batching.curriculum import Curriculum as Curriculum
 from tfxc.batching.diagnostics import mining_guarantee as mining_guarantee
+from tfxc.batching.lengths import by_length as by_length
 from tfxc.batching.mean_cosine import mean_cosine as mean_cosine
 from tfxc.batching.plan import BatchPlan as BatchPlan
 from tfxc.batching.plan import ClusteredBatches as ClusteredBatches

@@ -6,6 +6,7 @@ import typing
 import numpy as np
 
 from tfxc.batching.clusters import Clusters
+from tfxc.batching.lengths import WINDOW, by_length, shuffled
 
 
 class BatchPlan(typing.Protocol):
@@ -48,6 +49,8 @@ class ShuffledBatches:
             leaves out rows that cannot be trained on, say those without labels.
         batch_size: Rows per batch; the last batch may have fewer.
         seed: Integer, not negative.
+        lengths: `[n]`, int; length of each row, so that rows of similar length
+            make a batch; see `by_length`. `None` for no regard to it.
 
     Example:
 
@@ -58,6 +61,7 @@ class ShuffledBatches:
     rows: np.ndarray | int
     batch_size: int
     seed: int
+    lengths: np.ndarray | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "rows", checked_rows(self.rows))
@@ -65,9 +69,14 @@ class ShuffledBatches:
 
     def plan(self, epoch):
         """The batches of an epoch: a list of `[<= batch_size]`, int64."""
-        order = self.rows[epoch_order(len(self.rows), self.seed, epoch)]
+        order = epoch_order(len(self.rows), self.seed, epoch)
+        if self.lengths is not None:
+            order = by_length(order, self.lengths, WINDOW * self.batch_size)
         cuts = range(self.batch_size, len(order), self.batch_size)
-        return np.split(order, cuts) if len(order) else []
+        batches = np.split(self.rows[order], cuts) if len(order) else []
+        if self.lengths is not None:
+            batches = shuffled(batches, self.seed, epoch)
+        return batches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,6 +98,8 @@ class ClusteredBatches:
         seed: Integer, not negative.
         clusters: `Clusters` of the `n` positions in `rows` (not of row ids).
             For new clusters use `dataclasses.replace(plan, clusters=...)`.
+        lengths: As of `ShuffledBatches`; a cluster is as long as its longest
+            row.
 
     Raises:
         ValueError: if a cluster does not fit in a batch, or the clusters are
@@ -111,6 +122,7 @@ class ClusteredBatches:
     batch_size: int
     seed: int
     clusters: Clusters
+    lengths: np.ndarray | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "rows", checked_rows(self.rows))
@@ -130,6 +142,12 @@ class ClusteredBatches:
     def plan(self, epoch):
         """The batches of an epoch: a list of `[<= batch_size]`, int64."""
         visit = epoch_order(len(self.clusters), self.seed, epoch)  # [k]
+        if self.lengths is not None and len(visit):
+            longest = np.maximum.reduceat(
+                self.lengths[self.clusters.order], self.clusters.splits[:-1]
+            )
+            window = WINDOW * self.batch_size // self.clusters.sizes().max()
+            visit = by_length(visit, longest, window)
         sizes = self.clusters.sizes()[visit]
         ends = np.cumsum(sizes)
         # Entry e of the epoch is entry e - (ends - sizes) of its cluster.
@@ -137,7 +155,10 @@ class ClusteredBatches:
         places = np.arange(len(self.rows)) + np.repeat(shift, sizes)
         order = self.rows[self.clusters.order[places]]
         firsts = packed(sizes, self.batch_size)
-        return np.split(order, ends[firsts[1:] - 1]) if len(order) else []
+        batches = np.split(order, ends[firsts[1:] - 1]) if len(order) else []
+        if self.lengths is not None:
+            batches = shuffled(batches, self.seed, epoch)
+        return batches
 
 
 def packed(sizes, batch_size):

@@ -17,6 +17,9 @@ from tfxc.data.arrays import write_arrays as write_arrays
 from tfxc.data.builtin.python_api import (
     python_api_dataset as python_api_dataset,
 )
+from tfxc.data.cluster_tokens import (
+    with_cluster_tokens as with_cluster_tokens,
+)
 from tfxc.data.dataset import Dataset as Dataset
 from tfxc.data.dataset import Split as Split
 from tfxc.data.fingerprint import fingerprint as fingerprint
@@ -48,16 +51,22 @@ from tfxc.data.store import prepared_dataset as prepared_dataset
 from tfxc.data.texts import Texts as Texts
 from tfxc.data.tokens.bags import Bags as Bags
 from tfxc.data.tokens.bags import bags_from_features as bags_from_features
+from tfxc.data.tokens.bags import label_rows as label_rows
+from tfxc.data.tokens.joined import Joined as Joined
+from tfxc.data.tokens.sequences import Sequences as Sequences
+from tfxc.data.tokens.vectors import Vectors as Vectors
 from tfxc.data.tokens.vocabulary import Vocabulary as Vocabulary
 
 TENSORFLOW = {
     "BagTokenizer": "tokens.bag_tokenizer",
     "FeatureTokenizer": "tokens.feature_tokenizer",
-    "Prepared": "prepare",
-    "Tokens": "prepare",
-    "in_batch_candidates": "training_batches",
-    "prepare": "prepare",
-    "training_batches": "training_batches",
+    "Prepared": "prepared",
+    "SequenceTokenizer": "tokens.sequence_tokenizer",
+    "Tokens": "prepared",
+    "in_batch_candidates": "batches",
+    "prepare": "prepared",
+    "prepare_sequences": "prepared_sequences",
+    "training_batches": "batches",
 }
 
 
@@ -65,9 +74,5 @@ def __getattr__(name):
     if name not in TENSORFLOW:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{TENSORFLOW[name]}")
-    # All names of the module: importing `prepare` sets that name to the module,
-    # which would hide the function.
-    for other, file in TENSORFLOW.items():
-        if file == TENSORFLOW[name]:
-            globals()[other] = getattr(module, other)
+    globals()[name] = getattr(module, name)
     return globals()[name]

@@ -41,6 +41,11 @@ class LabelLists:
         splits = np.concatenate([[0], np.cumsum(counts)])
         return cls((keys % width).astype(np.int32), splits, num_columns)
 
+    @classmethod
+    def identity(cls, size):
+        """Row i holds column i alone."""
+        return cls(np.arange(size, dtype=np.int32), np.arange(size + 1), size)
+
     def __len__(self):
         return len(self.splits) - 1
 
@@ -70,3 +75,11 @@ class LabelLists:
         within = np.arange(splits[-1]) - np.repeat(splits[:-1], counts)
         entries = np.repeat(self.splits[rows], counts) + within
         return LabelLists(self.ids[entries], splits, self.num_columns)
+
+    def followed_by(self, other):
+        """The rows of these lists, then those of `other`: a `LabelLists`."""
+        return LabelLists(
+            np.concatenate([self.ids, other.ids]),
+            np.concatenate([self.splits, self.splits[-1] + other.splits[1:]]),
+            self.num_columns,
+        )

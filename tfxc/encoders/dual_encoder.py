@@ -118,22 +118,21 @@ class DualEncoder(keras.Model):
 
     def _update_tables(self, inputs, gradients):
         """Gives the gradients at what was gathered to the row optimisers."""
-        num_examples = self.query_vectors.shape[0]
+        size = self.query_vectors.shape[0]
         if self.label_encoder is None:
-            if self.row_optimizer is not None:
-                self.row_optimizer.update(
-                    self.encoder.table, inputs, gradients, num_examples
-                )
-            return
-        optimizers = [self.row_optimizer, self.label_row_optimizer]
-        gradients = iter(gradients)  # of the sides that have a table
-        for encoder, optimizer, bag in zip(
-            self.encoders, optimizers, inputs, strict=True
-        ):
+            updates = [(self.encoder, self.row_optimizer, inputs, gradients)]
+        else:
+            (query, candidates), (of_query, of_candidates) = inputs, gradients
+            updates = [
+                (self.encoder, self.row_optimizer, [query], [of_query]),
+                (
+                    *(self.label_encoder, self.label_row_optimizer),
+                    *([candidates], [of_candidates]),
+                ),
+            ]
+        for encoder, optimizer, bags, at_sums in updates:
             if optimizer is not None:
-                optimizer.update(
-                    encoder.table, [bag], [next(gradients)], num_examples
-                )
+                optimizer.update(encoder.table, bags, at_sums, size)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

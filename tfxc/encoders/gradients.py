@@ -45,7 +45,8 @@ def direct_gradients(sides, variables, loss_of_vectors):
 
     Returns:
         `(loss, vectors, gradients, input_gradients)`: scalar; one tensor for
-        each side; one for each variable; one for each side with float inputs.
+        each side; one for each variable; one for each side, `None` where its
+        inputs are no floats.
     """
     floats = [side.inputs for side in sides if side.inputs.dtype.is_floating]
     with tf.GradientTape() as tape:
@@ -58,9 +59,14 @@ def direct_gradients(sides, variables, loss_of_vectors):
             for side in sides
         ]
         loss = loss_of_vectors(*vectors)
-    gradients, input_gradients = tape.gradient(
+    gradients, of_floats = tape.gradient(
         loss, [variables, floats], unconnected_gradients="zero"
     )
+    of_floats = iter(of_floats)
+    input_gradients = [
+        next(of_floats) if side.inputs.dtype.is_floating else None
+        for side in sides
+    ]
     return loss, vectors, gradients, input_gradients
 
 
@@ -85,7 +91,7 @@ def cached_gradients(sides, variables, loss_of_vectors):
     sums = [tf.zeros_like(variable) for variable in variables]
     for side, cotangent in zip(sides, cotangents, strict=True):
         sums = add_gradients(sums, side, cotangent, variables)
-    return loss, vectors, sums, []
+    return loss, vectors, sums, [None] * len(sides)
 
 
 def encode_chunks(side):

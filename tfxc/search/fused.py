@@ -69,6 +69,11 @@ class FusedSearch:
         """Whether products with `vectors()` are not all there is."""
         return self.memory is not None or self.tree is not None
 
+    @property
+    def combines(self):
+        """Whether there is more than the encoder's scores."""
+        return self.needs_ranking or self.classifier is not None
+
     def vectors(self):
         """v: what the first search goes through; `[L, d]`, float32."""
         if self.classifier is None or self.classifier_weight == 0:

@@ -14,6 +14,7 @@ CLASSIFIER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 TREE_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 DEPTH = 5  # of the ranking that is judged
+LEAST_ROWS = 20
 
 
 def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
@@ -42,10 +43,10 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     Reference:
         [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452), score fusion
     """
-    if len(queries) < 20:
+    if len(queries) < LEAST_ROWS:
         raise InputError(
-            "fusion: expected at least 20 held-out rows to fit the weights on; "
-            "raise --validation-rows, or set --fusion none. "
+            f"fusion: expected {LEAST_ROWS} held-out rows to fit the weights "
+            "on; raise --validation-rows, or set --fusion none. "
             f"Received: {len(queries)}"
         )
     order = np.random.default_rng(seed).permutation(len(queries))

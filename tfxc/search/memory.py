@@ -74,8 +74,8 @@ class Memory:
         >>> lists = tfxc.data.LabelLists.from_pairs(range(4), range(4), 4, 4)
         >>> memory = tfxc.search.Memory.build(x, lists, neighbours=2)
         >>> row, label, score = memory.label_scores(x[:1])
-        >>> label.tolist(), score.round(3).tolist()
-        ([0, 1], [1.0, 0.0])
+        >>> int(label[0]), round(float(score[0]), 3)
+        (0, 1.0)
         """
         if len(vectors) != len(relevant) or not len(vectors):
             raise ValueError(

@@ -7,6 +7,7 @@ import time
 from tfxc.data.sparse_features import SparseFeatures
 from tfxc.encoders import encode
 from tfxc.metrics import evaluate_split, propensity_constants
+from tfxc.search.exact import ExactSearch
 from tfxc.serving.examples import readable_examples
 from tfxc.serving.export import export_saved_model
 from tfxc.serving.report import write_report
@@ -29,15 +30,13 @@ def finish(run, trained, dataset, name, index="exact"):
     start = time.perf_counter()
     counts = dataset.train.relevant.counts()
     a, b = propensity_constants(name)
-    metrics, sample = evaluate_split(
-        encode(trained.encoder, trained.test),
-        trained.search,
-        dataset.test,
-        counts,
-        len(dataset.train),
-        a,
-        b,
-    )
+    vectors = encode(trained.encoder, trained.test)
+    rest = dataset.test, counts, len(dataset.train), a, b
+    metrics, sample = evaluate_split(vectors, trained.search, *rest)
+    if trained.search.combines:
+        encoder = ExactSearch(trained.search.label_vectors)
+        alone, _ = evaluate_split(vectors, encoder, *rest)
+        metrics["encoder_alone"] = {n: alone[n] for n in alone if "@" in n}
     metrics["train_seconds"] = sum(row["seconds"] for row in trained.history)
     metrics["evaluate_seconds"] = time.perf_counter() - start
     described = {

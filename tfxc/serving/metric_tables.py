@@ -39,6 +39,9 @@ def metric_tables(metrics):
     note = f"{_whole(queries)} queries, {_whole(labels)} labels."
     constants = {n: metrics.get(n) for n in ("propensity_A", "propensity_B")}
     tables = [_ranked("Test queries", metrics, constants, note)]
+    if part := metrics.get("encoder_alone"):
+        alone = "The same queries, ranked by the encoder alone."
+        tables.append(_ranked("Encoder alone", part, constants, alone))
     if metrics.get("groups"):
         tables.append(_groups(metrics["groups"]))
     if part := metrics.get("zero_shot"):

@@ -5,7 +5,11 @@ from tfxc.training.check_fields import check_fields as check_fields
 from tfxc.training.checkpoint import restore_checkpoint as restore_checkpoint
 from tfxc.training.checkpoint import save_checkpoint as save_checkpoint
 from tfxc.training.fit import fit as fit
+from tfxc.training.job import Job as Job
+from tfxc.training.job import num_held_out as num_held_out
+from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
+from tfxc.training.schedules import LinearDecay as LinearDecay
 from tfxc.training.trained import Trained as Trained
 from tfxc.training.validate import validate as validate

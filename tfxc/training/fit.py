@@ -12,7 +12,17 @@ from tfxc.training.checkpoint import restore_checkpoint, save_checkpoint
 from tfxc.training.progress import Progress
 
 
-def fit(model, batches, mining, run, epochs, validate, console):
+def fit(
+    model,
+    batches,
+    mining,
+    run,
+    epochs,
+    validate,
+    console,
+    phase="encoder",
+    history=(),
+):
     """Trains `model`, or continues, until `epochs` epochs are done.
 
     Every epoch ends with a line in `history.csv` and a checkpoint; batches,
@@ -23,30 +33,34 @@ def fit(model, batches, mining, run, epochs, validate, console):
     Args:
         model: Compiled `DualEncoder`.
         batches: `tf.data.Dataset` over the batches of `mining`.
-        mining: `NegativeMining`.
+        mining: `NegativeMining`; the checkpoints go into its folder.
         run: `Run`.
         epochs: Epochs in all.
         validate: Function that returns a dictionary of validation metrics.
         console: `rich.console.Console`.
+        phase: What is trained, in a word.
+        history: What earlier phases of the run returned.
 
     Returns:
-        One dictionary per epoch, as in `history.csv`.
+        `history`, and one dictionary per epoch, as in `history.csv`.
 
     Raises:
-        InputError: if the loss is no longer finite. The last checkpoint is
-            from before that.
+        InputError: if the loss or a weight is no longer finite. The last
+            checkpoint is from before that.
     """
-    checkpoints = run.folder / "checkpoints"
-    done, meta = restore_checkpoint(checkpoints, model)
-    history = meta.get("history", [])
-    if done:
-        print(f"continuing after epoch {done} of {epochs}")
+    done, meta = restore_checkpoint(mining.folder, model)
+    history = meta.get("history", list(history))
+    if 0 < done < epochs:
+        print(f"{phase}: continuing after epoch {done} of {epochs}")
     board = tf.summary.create_file_writer(str(run.folder / "tensorboard"))
-    with Progress(done, epochs, console) as progress, board.as_default():
+    with (
+        Progress(phase, done, epochs, console) as progress,
+        board.as_default(),
+    ):
         for epoch in range(done, epochs):
             start = time.perf_counter()
             mining.begin_epoch(epoch)
-            losses = FiniteLosses(epoch, checkpoints)
+            losses = FiniteLosses(phase, epoch, mining.folder)
             model.fit(
                 batches,
                 initial_epoch=epoch,
@@ -58,7 +72,8 @@ def fit(model, batches, mining, run, epochs, validate, console):
             )
             losses.check_weights()
             row = {
-                "epoch": epoch + 1,
+                "epoch": len(history) + 1,
+                "phase": phase,
                 "loss": losses.mean(),
                 "fit_seconds": time.perf_counter() - start,
                 **mining.report,
@@ -67,10 +82,13 @@ def fit(model, batches, mining, run, epochs, validate, console):
             row["seconds"] = time.perf_counter() - start
             history = [*history, row]
             run.write_history(history)
-            save_checkpoint(checkpoints, model, epoch + 1, {"history": history})
+            save_checkpoint(
+                mining.folder, model, epoch + 1, {"history": history}
+            )
             progress.end_epoch(row)
             for name, value in row.items():
-                tf.summary.scalar(name, value, step=epoch + 1)
+                if isinstance(value, int | float):
+                    tf.summary.scalar(name, value, step=len(history))
             board.flush()
     return history
 
@@ -79,12 +97,14 @@ class FiniteLosses(keras.callbacks.Callback):
     """Collects the losses of an epoch; stops at one that is not finite.
 
     Args:
+        phase: What is trained, in a word.
         epoch: Number of epochs before this one.
         checkpoints: Folder of the last good state, for the message.
     """
 
-    def __init__(self, epoch, checkpoints):
+    def __init__(self, phase, epoch, checkpoints):
         super().__init__()
+        self.phase = phase
         self.epoch = epoch
         self.checkpoints = checkpoints
         self.losses = []
@@ -93,8 +113,9 @@ class FiniteLosses(keras.callbacks.Callback):
         self.losses.append(logs["loss"])
         if not math.isfinite(logs["loss"]):
             raise InputError(
-                f"epoch {self.epoch + 1}, step {step + 1}: expected a finite "
-                f"loss. {self._advice()} Received: loss={logs['loss']}"
+                f"{self.phase}, epoch {self.epoch + 1}, step {step + 1}: "
+                f"expected a finite loss. {self._advice()} "
+                f"Received: loss={logs['loss']}"
             )
 
     def check_weights(self):
@@ -105,7 +126,8 @@ class FiniteLosses(keras.callbacks.Callback):
         for variable in self.model.variables:
             if not np.isfinite(np.sum(variable.numpy(), dtype=np.float32)):
                 raise InputError(
-                    f"epoch {self.epoch + 1}: expected finite weights. "
+                    f"{self.phase}, epoch {self.epoch + 1}: expected finite "
+                    f"weights. "
                     f"{self._advice()} Received: NaN or infinity in "
                     f"{variable.path}"
                 )

@@ -39,6 +39,10 @@ class NegativeMining(keras.callbacks.Callback):
         seed: Seed of clusters and order.
         relevant: `LabelLists` of all rows; to measure what the clusters miss.
         label_vectors: Function that returns `[labels, d]` label vectors.
+        lengths: `[n]`, int; of `rows`; rows of similar length make a batch.
+            `None` where all are the same.
+        start: `[rows, d]`, float; what a new bank holds; zeros if left out.
+        fixed: Whether the vectors do not change in training.
 
     Reference:
         [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452), Algorithm 1.
@@ -54,8 +58,13 @@ class NegativeMining(keras.callbacks.Callback):
         seed,
         relevant,
         label_vectors,
+        lengths=None,
+        start=None,
+        fixed=False,
     ):
         super().__init__()
+        self.fixed = fixed
+        self.lengths = lengths
         self.folder = pathlib.Path(folder)
         self.curriculum = curriculum
         self.seed = seed
@@ -65,7 +74,7 @@ class NegativeMining(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.place = np.full(rows.max(initial=-1) + 1, -1)  # in the bank
         self.place[rows] = np.arange(len(rows))
-        self.bank = open_bank(self.folder / "bank.npy", len(rows), dim)
+        self.bank = open_bank(self.folder / "bank.npy", len(rows), dim, start)
         self.epoch, self.batches, self.report = 0, [], {}
 
     def current(self):
@@ -79,7 +88,9 @@ class NegativeMining(keras.callbacks.Callback):
         size = self.curriculum.size_at(epoch)
         self.report = {"cluster_size": size}
         if size == 1:
-            plan = ShuffledBatches(self.rows, self.batch_size, self.seed)
+            plan = ShuffledBatches(
+                self.rows, self.batch_size, self.seed, self.lengths
+            )
             self.batches = plan.plan(epoch)
         else:
             clusters, guarantee = self._clusters(epoch)
@@ -88,9 +99,13 @@ class NegativeMining(keras.callbacks.Callback):
         self.report["plan_seconds"] = time.perf_counter() - start
 
     def _plan(self, clusters):
-        return ClusteredBatches(self.rows, self.batch_size, self.seed, clusters)
+        return ClusteredBatches(
+            self.rows, self.batch_size, self.seed, clusters, self.lengths
+        )
 
     def on_train_batch_end(self, step, logs=None):
+        if self.fixed:
+            return
         rows = self.batches[step]
         vectors = np.asarray(self.model.query_vectors)[: len(rows)]
         self.bank[self.place[rows]] = vectors
@@ -139,8 +154,8 @@ class NegativeMining(keras.callbacks.Callback):
         return {**shown, "missed_share": missed}
 
 
-def open_bank(path, rows, dim):
-    """A writable memory map of `[rows, dim]` float16; zeros when new."""
+def open_bank(path, rows, dim, start=None):
+    """A writable memory map of `[rows, dim]` float16; `start` when new."""
     if path.exists():
         try:
             bank = np.load(path, mmap_mode="r+", allow_pickle=False)
@@ -149,7 +164,13 @@ def open_bank(path, rows, dim):
         if bank.shape == (rows, dim):
             return bank
     path.parent.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(path, "w+", np.float16, (rows, dim))
+    new = path.with_suffix(".new")
+    bank = np.lib.format.open_memmap(new, "w+", np.float16, (rows, dim))
+    if start is not None:
+        bank[:] = start
+        bank.flush()
+    new.rename(path)
+    return bank
 
 
 def damaged(path, error):

@@ -86,3 +86,16 @@ def bags_from_features(features, length):
     norms = np.linalg.norm(weights, axis=1, keepdims=True)
     weights /= np.where(norms > 0, norms, 1)
     return Bags(ids, weights.astype(np.float16))
+
+
+def label_rows(num_labels):
+    """Labels as a `tfxc.layers.LabelClassifier` reads them: by their number.
+
+    Args:
+        num_labels: Number of labels.
+
+    Returns:
+        `Bags` in which label `l` is token `l` alone; padding has weight 0.
+    """
+    ids = np.arange(num_labels, dtype=np.int32)[:, None]
+    return Bags(ids, np.ones(ids.shape, np.float16))

@@ -1,0 +1,172 @@
+"""What every phase of a training run shares."""
+
+import dataclasses
+import functools
+import typing
+
+import numpy as np
+
+from tfxc.batching import epoch_order
+from tfxc.data.batches import training_batches
+from tfxc.data.dataset import Dataset
+from tfxc.data.prepared import Prepared
+from tfxc.encoders import encode
+from tfxc.run import Run
+from tfxc.search.exact import ExactSearch
+from tfxc.training.checkpoint import finished
+from tfxc.training.fit import fit
+from tfxc.training.mining import NegativeMining
+from tfxc.training.validate import validate
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Data, an encoder of texts, and where the results go.
+
+    Args:
+        dataset: `tfxc.data.Dataset`.
+        prepared: `tfxc.data.Prepared`; its tokens.
+        encoder: Encoder of queries and labels.
+        rows: `[n]`, int; training queries to learn from.
+        held_out: `[m]`, int; training queries to watch and to fit fusion on.
+        run: `tfxc.run.Run`.
+        console: `rich.console.Console`.
+        seed: Of initial values, order, clusters and drawn positives.
+    """
+
+    dataset: Dataset
+    prepared: Prepared
+    encoder: typing.Any
+    rows: np.ndarray
+    held_out: np.ndarray
+    run: Run
+    console: typing.Any
+    seed: int = 0
+
+    @property
+    def relevant(self):
+        """`LabelLists` of the training queries."""
+        return self.dataset.train.relevant
+
+    def has_started(self, phase):
+        """Whether a phase has a checkpoint to go on from."""
+        return bool(finished(self.run.folder / "checkpoints" / phase))
+
+    def label_vectors(self):
+        """The encoded labels: `[L, dim]`."""
+        return encode(self.encoder, self.prepared.labels)
+
+    def query_vectors(self, rows):
+        """Some encoded training queries: `[n, dim]`."""
+        return encode(self.encoder, self.prepared.train, rows)
+
+    def train(
+        self,
+        model,
+        phase,
+        epochs,
+        num_candidates,
+        curriculum,
+        *,
+        queries=None,
+        labels=None,
+        rows=None,
+        relevant=None,
+        vectors=None,
+        start=None,
+        every_positive=True,
+        history=(),
+    ):
+        """Trains a `DualEncoder` on cluster-aware batches, see `fit`.
+
+        Args:
+            model: Compiled `DualEncoder`.
+            phase: What is trained, in a word; names the checkpoints.
+            epochs: Epochs in all.
+            num_candidates: Labels that each query is compared with.
+            curriculum: `tfxc.batching.Curriculum`.
+            queries: What `model.encoder` reads, by row; the tokens if left out.
+            labels: What encodes the labels reads; their tokens if left out.
+            rows: Rows of `queries` to learn from.
+            relevant: `LabelLists` of all of `queries`.
+            vectors: Function that returns the label vectors `[L, dim]`.
+            start: `[rows, dim]`; the first embedding bank, see
+                `NegativeMining`; of vectors that do not change if `queries`
+                are `tfxc.data.Vectors`.
+            every_positive: See `tfxc.data.in_batch_candidates`.
+            history: Of earlier phases.
+
+        Returns:
+            The history, this phase's epochs last.
+        """
+        rows = self.rows if rows is None else rows
+        relevant = self.relevant if relevant is None else relevant
+        queries = self.prepared.train if queries is None else queries
+        vectors = vectors or self.label_vectors
+        batch_size = model.query_vectors.shape[0]
+        lengths = queries.lengths(rows)
+        mining = NegativeMining(
+            self.run.folder / "checkpoints" / phase,
+            rows,
+            model.encoder.dim,
+            batch_size,
+            curriculum,
+            self.seed,
+            relevant,
+            vectors,
+            lengths=lengths if np.ptp(lengths) else None,
+            start=start,
+            fixed="vectors" in queries.fields,
+        )
+        batches = training_batches(
+            mining.current,
+            queries,
+            labels or self.prepared.labels,
+            relevant,
+            batch_size,
+            num_candidates,
+            self.seed,
+            every_positive,
+        )
+        return fit(
+            model,
+            batches,
+            mining,
+            self.run,
+            epochs,
+            functools.partial(self.validate, vectors),
+            self.console,
+            phase,
+            history,
+        )
+
+    def validate(self, label_vectors):
+        """The main metrics of the held-out queries, by label vectors alone."""
+        return validate(
+            self.query_vectors(self.held_out),
+            ExactSearch(label_vectors()),
+            self.relevant,
+            self.held_out,
+        )
+
+
+def split_rows(relevant, validation_rows, seed):
+    """Rows to train on and rows to watch; rows without labels in neither.
+
+    Args:
+        relevant: `LabelLists` of the training queries.
+        validation_rows: How many to hold out; at most a tenth.
+        seed: Integer, not negative.
+
+    Returns:
+        `(rows, held_out)`, sorted, int64.
+    """
+    rows = np.flatnonzero(relevant.row_counts())
+    order = epoch_order(len(rows), seed, epoch=0)
+    count = num_held_out(len(rows), validation_rows)
+    return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])
+
+
+def num_held_out(num_rows, validation_rows):
+    """How many of so many rows with labels are held out."""
+    return min(max(validation_rows, 0), num_rows // 10)
