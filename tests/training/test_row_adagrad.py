@@ -5,6 +5,8 @@
 - padding and untouched rows keep every bit, and so do their sums;
 - the rate may be a schedule of the step; occurrences of weight 0 do nothing;
 - the loop itself lowers a convex loss: the sign is right;
+- without padding, row 0 is as any other;
+- from a dense gradient, all rows at once move as by one occurrence each;
 - a twin made from the configuration continues alike.
 """
 
@@ -111,6 +113,63 @@ def test_occurrences_of_weight_zero_do_nothing(rng):
     assert optimizer.accumulators[4] == 0
 
 
+@pytest.mark.parametrize("padding", [False, True])
+def test_row_0_may_be_a_row(rng, padding):
+    """The optimiser of a table without padding treats it as row 1 of one."""
+    table, optimizer = table_of(rng), RowAdagrad(ROWS, padding=padding)
+    table.assign(np.repeat(table.numpy()[:1], ROWS, axis=0))
+    bag = {"ids": np.array([[0, 1]]), "weights": np.array([[0.5, 0.5]])}
+    before = table.numpy()
+    optimizer.update(table, [bag], [rng.normal(size=(1, DIM)).astype("f")], 1)
+    moved = table.numpy() - before
+    assert moved[1].all() and not moved[2:].any()
+    if padding:
+        assert not moved[0].any() and optimizer.accumulators[0] == 0
+    else:
+        np.testing.assert_allclose(moved[0], moved[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit", [None, False, True])
+@pytest.mark.parametrize("initial", [0.0, 0.7])
+def test_dense_gradient_is_one_occurrence_of_each_row(rng, jit, initial):
+    table = table_of(rng)
+    optimizer = RowAdagrad(ROWS, 0.3, initial)
+    slow_table = np.vstack([np.zeros(DIM), table.numpy()])  # row 0 is padding
+    slow_sums = np.full(ROWS + 1, initial)
+
+    def update(gradient):
+        optimizer.update_all(table, gradient, 5)
+
+    if jit is not None:
+        update = tf.function(update, jit_compile=jit)
+    still = np.array([0, 7, ROWS - 1])
+    before = bits(table)[still], bits(optimizer.accumulators)[still]
+    for _ in range(3):
+        gradient = rng.normal(size=(ROWS, DIM)).astype(np.float32)
+        gradient[still] = 0
+        update(gradient)
+        ids = np.arange(ROWS)[:, None] + 1
+        bag = {"ids": ids, "weights": np.ones(ids.shape)}
+        slow_update(slow_table, slow_sums, [bag], [gradient], 5, 0.3)
+    np.testing.assert_allclose(table, slow_table[1:], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(optimizer.accumulators, slow_sums[1:], rtol=1e-5)
+    after = bits(table)[still], bits(optimizer.accumulators)[still]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert optimizer.iterations == 3
+
+
+def test_dense_gradients_follow_the_schedule(rng):
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.4, 1, 0.0)
+    table, optimizer = table_of(rng), RowAdagrad(ROWS, schedule)
+    gradient = np.ones((ROWS, DIM), np.float32)
+    optimizer.update_all(table, gradient, 1)
+    moved = table.numpy()
+    optimizer.update_all(table, gradient, 1)  # at rate 0
+    np.testing.assert_array_equal(table, moved)
+    np.testing.assert_allclose(optimizer.accumulators, 2)
+
+
 def test_repeats_add_up(rng):
     """Twice in one row of a batch is not once with twice the weight."""
     table, optimizer = table_of(rng), RowAdagrad(ROWS, 0.5)
@@ -159,12 +218,13 @@ def test_it_lowers_a_loss(rng):
     "rate", [0.05, keras.optimizers.schedules.PolynomialDecay(0.4, 9, 0.1)]
 )
 def test_round_trip(rng, rate):
-    optimizer = RowAdagrad(ROWS, rate, initial=0.3)
+    optimizer = RowAdagrad(ROWS, rate, initial=0.3, padding=False)
     config = keras.saving.serialize_keras_object(optimizer)
     twin = keras.saving.deserialize_keras_object(config)
     table = table_of(rng)
     other = keras.Variable(table.numpy(), trainable=False)
     np.testing.assert_array_equal(twin.accumulators, optimizer.accumulators)
+    assert (random_batch(rng)[0][0]["ids"] == 0).any()
     for _ in range(2):
         batch = random_batch(rng)
         optimizer.update(table, *batch, 5)

@@ -105,7 +105,9 @@ class RowAdagrad(keras.layers.Layer):
             num_examples: What the loss was divided by.
         """
         rate = self._next_rate()
-        square = ops.mean(ops.square(gradient * num_examples), axis=1)
+        # Not `mean(square(...))`, whose squares XLA holds on a CPU: [rows, d].
+        square = ops.einsum("rd,rd->r", gradient, gradient)
+        square = square * (num_examples**2 / gradient.shape[1])
         self.accumulators.assign_add(square)
         scale = rate * num_examples * ops.rsqrt(self.accumulators + 1e-12)
         table.assign_sub(scale[:, None] * gradient)

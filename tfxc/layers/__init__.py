@@ -1,0 +1,14 @@
+"""Output layers over all labels, in `keras.ops` alone.
+
+A label here has a vector of its own, one row of a table, in place of or beside
+the encoding of its text.
+"""
+
+from tfxc.layers.full_label_loss import full_label_loss as full_label_loss
+from tfxc.layers.full_label_loss import (
+    full_label_loss_and_gradients as full_label_loss_and_gradients,
+)
+from tfxc.layers.full_label_memory import (
+    full_label_memory as full_label_memory,
+)
+from tfxc.layers.label_classifier import LabelClassifier as LabelClassifier
