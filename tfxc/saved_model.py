@@ -11,6 +11,11 @@ import pathlib
 from tfxc.errors import InputError
 
 DESCRIPTION = "tfxc.json"
+# Packages that register operations of graphs, and what to do without.
+PACKAGES = {
+    "scann": "export it with `--index exact` to do without",
+    "tensorflow_text": "pip install 'tfxc[text]'",
+}
 
 
 def read_description(run):
@@ -65,22 +70,24 @@ def load_saved_model(run):
         `(what tf.saved_model.load returns, dictionary of tfxc.json)`.
 
     Raises:
-        InputError: if there is no model, it is damaged, or it needs ScaNN,
-            which is not installed.
+        InputError: if there is no model, it is damaged, or it needs ScaNN or
+            TensorFlow Text, which is not installed.
     """
     folder, description = read_description(run)
     import tensorflow as tf
 
+    needed = [description.get("index"), *description.get("packages", [])]
+    for package, advice in PACKAGES.items():
+        try:
+            if package in needed:
+                importlib.import_module(package)
+        except ImportError as error:
+            raise InputError(
+                f"{folder}: the model needs the package {package}; {advice}. "
+                f"Received: {error}"
+            ) from error
     try:
-        if description.get("index") == "scann":
-            # Registers the operations that the graph uses.
-            importlib.import_module("scann")
         return tf.saved_model.load(str(folder)), description
-    except ImportError as error:
-        raise InputError(
-            f"{folder}: the model needs the package scann; export it with "
-            f"`--index exact` to do without. Received: {error}"
-        ) from error
     except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         raise InputError(
             f"{folder}: expected a SavedModel. Received: {error}"

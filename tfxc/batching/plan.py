@@ -66,6 +66,7 @@ class ShuffledBatches:
     def __post_init__(self):
         object.__setattr__(self, "rows", checked_rows(self.rows))
         check_batch_size(self.batch_size)
+        check_lengths(self.lengths, self.rows)
 
     def plan(self, epoch):
         """The batches of an epoch: a list of `[<= batch_size]`, int64."""
@@ -127,6 +128,7 @@ class ClusteredBatches:
     def __post_init__(self):
         object.__setattr__(self, "rows", checked_rows(self.rows))
         check_batch_size(self.batch_size)
+        check_lengths(self.lengths, self.rows)
         order, sizes = np.asarray(self.clusters.order), self.clusters.sizes()
         if not np.array_equal(np.sort(order), np.arange(len(self.rows))):
             raise ValueError(
@@ -154,8 +156,10 @@ class ClusteredBatches:
         shift = self.clusters.splits[visit] - (ends - sizes)
         places = np.arange(len(self.rows)) + np.repeat(shift, sizes)
         order = self.rows[self.clusters.order[places]]
-        firsts = packed(sizes, self.batch_size)
-        batches = np.split(order, ends[firsts[1:] - 1]) if len(order) else []
+        batches = []
+        if len(order):
+            firsts = packed(sizes, self.batch_size)
+            batches = np.split(order, ends[firsts[1:] - 1])
         if self.lengths is not None:
             batches = shuffled(batches, self.seed, epoch)
         return batches
@@ -194,4 +198,12 @@ def check_batch_size(batch_size):
     if batch_size < 1:
         raise ValueError(
             f"`batch_size` must be positive. Received: {batch_size}"
+        )
+
+
+def check_lengths(lengths, rows):
+    if lengths is not None and np.shape(lengths) != rows.shape:
+        raise ValueError(
+            f"`lengths` must be an array of the {len(rows)} rows' lengths. "
+            f"Received: shape {np.shape(lengths)}"
         )

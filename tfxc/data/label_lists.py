@@ -78,6 +78,11 @@ class LabelLists:
 
     def followed_by(self, other):
         """The rows of these lists, then those of `other`: a `LabelLists`."""
+        if other.num_columns != self.num_columns:
+            raise ValueError(
+                f"`other` must have {self.num_columns} columns. "
+                f"Received: {other.num_columns}"
+            )
         return LabelLists(
             np.concatenate([self.ids, other.ids]),
             np.concatenate([self.splits, self.splits[-1] + other.splits[1:]]),

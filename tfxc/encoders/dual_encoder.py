@@ -30,7 +30,9 @@ class DualEncoder(keras.Model):
             out. A `tfxc.layers.LabelClassifier` has a free vector for each.
         label_row_optimizer: `row_optimizer` for the table of `label_encoder`.
         chunk_rows: Rows that are encoded together, by gradient caching: memory
-            is that of so many, not of the batch. `None` for all at once.
+            is that of so many, not of the batch. Divides the rows of a batch,
+            queries and candidates; needs encoders without a table. `None` for
+            all at once.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -50,6 +52,12 @@ class DualEncoder(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if chunk_rows and (row_optimizer or label_row_optimizer):
+            raise ValueError(
+                "`chunk_rows` is for encoders without a table of tokens, as "
+                f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
+                "a row optimizer"
+            )
         self.encoder = encoder
         self.row_optimizer = row_optimizer
         self.label_encoder = label_encoder

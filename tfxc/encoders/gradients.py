@@ -21,6 +21,13 @@ class Side:
     inputs: tf.Tensor
     chunk_rows: int
 
+    def __post_init__(self):
+        if self.inputs.shape[0] % self.chunk_rows:
+            raise ValueError(
+                f"`chunk_rows` must divide the {self.inputs.shape[0]} rows of "
+                f"a batch. Received: chunk_rows={self.chunk_rows}"
+            )
+
     @property
     def num_chunks(self):
         """How many chunks the rows make."""

@@ -37,17 +37,21 @@ def load_pretrained(name, pooling="mean", dropout=None):
             "pretrained encoders need KerasHub: pip install 'tfxc[text]'. "
             f"Received: {error}"
         ) from error
-    config = check_folder(name)
+    check_folder(name)
     options = {} if dropout is None else {"dropout": dropout}
     try:
         backbone = keras_hub.models.Backbone.from_preset(str(name), **options)
         tokenizer = keras_hub.models.Tokenizer.from_preset(str(name))
+        config, words = (
+            read_json(name, file)
+            for file in ("config.json", "tokenizer_config.json")
+        )
     except Exception as error:
         # KerasHub and the hubs behind it have errors of many kinds.
+        [first, *_] = [*str(error).strip().splitlines(), ""]
         raise InputError(
             f"--encoder: expected a preset of KerasHub that can be reached; or "
-            f"{LOCAL}. Received: {name} ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0]:.300})"
+            f"{LOCAL}. Received: {name} ({type(error).__name__}: {first:.300})"
         ) from error
     for attribute in ("hidden_dim", "max_sequence_length"):
         if not hasattr(backbone, attribute):
@@ -55,15 +59,29 @@ def load_pretrained(name, pooling="mean", dropout=None):
                 "--encoder: expected an encoder of the BERT family. "
                 f"Received: {type(backbone).__name__}"
             )
+    # KerasHub's own presets name none of these.
     exact = config.get("hidden_act", config.get("activation")) == "gelu"
+    if "model_type" in config and hasattr(tokenizer, "strip_accents"):
+        strip = words.get("strip_accents")
+        tokenizer.strip_accents = (
+            tokenizer.lowercase if strip is None else strip
+        )
     encoder = TransformerEncoder(
         backbone, pooling, tokenizer.pad_token_id, exact
     )
     return encoder, tokenizer
 
 
+def read_json(name, file):
+    """A file of a folder or preset that was loaded; empty if it has none."""
+    from keras_hub.src.utils.preset_utils import check_file_exists, load_json
+
+    name = str(name)
+    return load_json(name, file) if check_file_exists(name, file) else {}
+
+
 def check_folder(name):
-    """The `config.json` of a local folder; empty for a preset.
+    """Looks for what a local folder must hold, with better words than others.
 
     Raises:
         InputError: if the folder lacks something.
@@ -75,9 +93,9 @@ def check_folder(name):
                 f"--encoder: expected a folder; {LOCAL}. Received: {name}, "
                 "which does not exist"
             )
-        return {}
+        return
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder}: expected config.json; {LOCAL}. Received: {error}"
@@ -92,4 +110,3 @@ def check_folder(name):
                 f"{folder}: expected {what}: one of {', '.join(files)}. "
                 f"Received: {sorted(p.name for p in folder.iterdir())}"
             )
-    return config

@@ -35,7 +35,8 @@ class StoredVectors(keras.layers.Layer):
     """
 
     def __init__(self, dim, dropout=0.5, seed=0, **kwargs):
-        super().__init__(**kwargs)
+        # Vectors stay float32 under a policy of low precision.
+        super().__init__(autocast=False, **kwargs)
         self.dim = dim
         self.rate = dropout
         self.seed = seed

@@ -48,7 +48,8 @@ def export_saved_model(
     Args:
         folder: Path; replaced if it exists.
         encoder: Keras layer: `{"ids", "weights"} -> [b, d]` float32.
-        tokenizer: `tf.Module`: `[b]` string -> what `encoder` takes.
+        tokenizer: `tf.Module`: `[b]` string -> what `encoder` takes; one with
+            `packages` needs these to be imported before the model is loaded.
         search: `tfxc.search.FusedSearch` among the `L` labels.
         label_names: `Texts` of `L` names.
         label_counts: `[L]`, int; how many training rows have each label.
@@ -95,6 +96,7 @@ def export_saved_model(
         **(metadata or {}),
         "tfxc": tfxc.__version__,
         "index": "scann" if found else "exact",
+        "packages": list(getattr(tokenizer, "packages", ())),
         "fusion": settings(search) if search.needs_ranking else None,
         "num_labels": len(vectors),
         "dim": vectors.shape[1],

@@ -3,13 +3,14 @@
 - a row holds its largest features first, `length` at most, in loops as here;
 - feature f is token f + 1, and padding is token 0 of weight 0;
 - weights have norm 1; rows without features, or all zero, stay zero;
-- `take` copies rows, in any order, and also from memory maps.
+- `take` copies rows, in any order, and also from memory maps, and pads them;
+- all rows of a table are equally long; labels may be known by number alone.
 """
 
 import numpy as np
 import pytest
 
-from tfxc.data import Bags, SparseFeatures, bags_from_features
+from tfxc.data import Bags, SparseFeatures, bags_from_features, label_rows
 
 
 def random_features(rng, rows=200, columns=50, most=12):
@@ -78,3 +79,32 @@ def test_take(rng, tmp_path):
     assert not np.shares_memory(taken["ids"], bags.ids)
     assert bags.take(np.array([], int))["ids"].shape == (0, 3)
     assert len(bags) == 6
+
+
+@pytest.mark.parametrize("size", [None, 3, 5])
+def test_take_pads(rng, size):
+    bags = Bags(
+        rng.integers(1, 9, (6, 3)).astype(np.int32),
+        (rng.random((6, 3)) + 1).astype(np.float16),
+    )
+    rows = np.array([4, 0, 4])
+    taken, alone = bags.take(rows, size), bags.take(rows)
+    assert taken.keys() == bags.fields.keys()
+    for name, (dtype, shape) in bags.fields.items():
+        assert taken[name].shape == (size or 3, *shape)
+        assert taken[name].dtype == dtype
+        np.testing.assert_array_equal(taken[name][:3], alone[name])
+        assert not taken[name][3:].any()
+    assert bags.lengths(rows).tolist() == [3, 3, 3]
+
+
+def test_labels_by_their_number():
+    """`label_rows`: label l is token l alone, and padding has weight 0."""
+    labels = label_rows(4)
+    assert len(labels) == 4
+    taken = labels.take(np.array([3, 0]), 4)
+    assert taken["ids"].tolist() == [[3], [0], [0], [0]]
+    assert taken["weights"].tolist() == [[1], [1], [0], [0]]
+    assert taken["ids"].dtype == np.int32
+    assert taken["weights"].dtype == np.float16
+    assert len(label_rows(0)) == 0

@@ -28,6 +28,8 @@ class Joined:
 
     def lengths(self, rows):
         """How long rows are once they are taken: `[n]`."""
+        if all(None not in shape for _, shape in self.fields.values()):
+            return self.first.lengths(rows)  # `take` makes all as long
         inside = rows < len(self.first)
         lengths = np.empty(len(rows), np.int64)
         lengths[inside] = self.first.lengths(rows[inside])

@@ -35,8 +35,7 @@ class Sequences:
 
     def lengths(self, rows):
         """Tokens of each of some rows: `[n]`, int64."""
-        used = np.take(self.ids, rows, axis=0) != self.pad_id
-        return used.sum(axis=1)
+        return self._lengths(np.take(self.ids, rows, axis=0))
 
     def bucket(self, length):
         """The shortest bucket that holds `length` tokens."""
@@ -56,6 +55,10 @@ class Sequences:
             `{"token_ids": [size, bucket] int32}`.
         """
         ids = np.take(self.ids, rows, axis=0)
-        longest = (ids != self.pad_id).sum(axis=1).max(initial=0)
-        ids = ids[:, : self.bucket(longest)]
+        ids = ids[:, : self.bucket(self._lengths(ids).max(initial=0))]
         return {"token_ids": padded(ids, size, self.pad_id)}
+
+    def _lengths(self, ids):
+        """Columns up to the last token: texts may hold padding, "<pad>"."""
+        places = np.arange(1, ids.shape[1] + 1)
+        return np.max((ids != self.pad_id) * places, axis=1, initial=0)
