@@ -9,6 +9,7 @@ imported) to the end of the first training step on a full one.
 
 import argparse
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -50,6 +51,7 @@ def main():
 def one_case(data, cache):
     """Seconds to prepare and to take one step, in this process."""
     start = time.perf_counter()
+    os.environ["TFXC_CACHE"] = str(cache)
     sys.path.insert(0, str(ROOT))
     import tensorflow as tf
 
@@ -57,24 +59,27 @@ def one_case(data, cache):
     from models import ngame
 
     imported = time.perf_counter()
-    dataset, key = tfxc.data.load_dataset(data, cache)
+    dataset, key = tfxc.data.load_dataset(data)
     recipe = ngame.Recipe.yso_finna_en()
-    prepared = tfxc.data.prepare(dataset, key, ngame.tokens(recipe), cache)
+    tokens = tfxc.training.tokens(recipe)
+    tfxc.data.prepare(dataset, key, tokens)
     ready = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    rows, _ = ngame.split_rows(dataset.train.relevant, recipe)
-    model = ngame.compiled_model(recipe, prepared, len(rows))
-    plan = tfxc.batching.ShuffledBatches(rows, recipe.batch_size, recipe.seed)
+    job = ngame.job_of(recipe, dataset, key, None, None)
+    model = ngame.encoder_model(recipe, job, steps=1)
+    plan = tfxc.batching.ShuffledBatches(
+        job.rows, recipe.batch_size, recipe.seed
+    )
     batches = tfxc.data.training_batches(
         lambda: (0, plan.plan(0)),
-        prepared.train,
-        prepared.labels,
-        dataset.train.relevant,
+        job.prepared.train,
+        job.prepared.labels,
+        job.relevant,
         recipe.batch_size,
         recipe.num_candidates,
         recipe.seed,
     )
-    model.optimizer.build(model.encoder.trainable_variables)
+    model.optimizer.build(model.trainable_variables)
     step = tf.function(model.train_step, jit_compile=True)
     loss = float(step(next(iter(batches)))["loss"])
     assert loss > 0

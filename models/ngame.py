@@ -18,20 +18,15 @@ Reference: [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452)
 import dataclasses
 import typing
 
-import keras
 import numpy as np
 
 import tfxc
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(tfxc.training.TextRecipe):
     """Trains NGAME: an encoder, a classifier per label, and their fusion."""
 
-    encoder: str = "bag"
-    """"bag", or a pretrained transformer: a folder, or a preset of KerasHub."""
-    epochs: int = 8
-    """Passes over the training queries to train the encoder (M1)."""
     classifier_epochs: int = 0
     """Further passes to train the classifiers (M4)."""
     train_encoder: bool = False
@@ -40,24 +35,14 @@ class Recipe:
     """How scores are combined, by weights that held-out rows decide."""
     memory: int = 50
     """Similar training queries whose labels count in the end; 0 for none."""
-    batch_size: int = 1024
-    """Queries of a batch."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
     classifier_candidates: int = 4096
     """The same for the classifiers."""
-    learning_rate: float = 6.0
-    """Rate of the bag encoder's tokens (row-wise Adagrad)."""
-    dense_learning_rate: float = 1e-3
-    """Rate of all other weights of the encoder (Adam)."""
     classifier_learning_rate: float = 0.5
     """Rate of the classifiers (row-wise Adagrad)."""
-    initial_accumulator: float = 100.0
-    """Where Adagrad's sums start; small values overfit the rare tokens."""
-    warmup: float = 0.0
-    """Share of the steps in which rates rise; then they fall to zero."""
-    weight_decay: float = 0.0
-    """Of the weights that Adam trains."""
+    classifier_dropout: float = 0.5
+    """Share of a stored query vector that is hidden in M4."""
     loss: typing.Literal[
         "decoupled_softmax",
         "decoupled_softmax_of_one",
@@ -67,36 +52,10 @@ class Recipe:
         "binary_cross_entropy",
     ] = "decoupled_softmax"
     """The names with "triplet" and "of_one" train on one positive per query."""
-    temperature: float = 0.07
-    """Divides the scores in the loss; smaller looks at harder negatives."""
     margin: float = 0.3
     """Of the triplet losses: by how much a positive should be ahead."""
-    dim: int = 512
-    """Dimension of the vectors of the bag encoder."""
-    hidden: int = 0
-    """Width of a residual block after the sum of token vectors; 0: none."""
-    length: int = 48
-    """Tokens of a query; what is longer is cut."""
-    label_length: int = 24
-    """Tokens of a label."""
-    prefixes: tuple[int, ...] = (4, 6)
-    """Beginnings of words that are tokens too, by their length."""
-    ngrams: tuple[int, ...] = (4, 5)
-    """Lengths of the character n-grams that stand for unknown words."""
-    min_count: int = 2
-    """Tokens that are rarer in the training data are unknown."""
-    max_tokens: int = 1_000_000
-    """Most tokens to know; each is a row of the table."""
-    pooling: typing.Literal["mean", "cls"] = "mean"
-    """How a transformer's outputs become one vector."""
-    chunk_rows: int = 0
-    """Texts that a transformer encodes at once (gradient caching); 0: all."""
-    start_from_centroids: bool = False
-    """Whether labels start from their training queries (bag encoder)."""
     label_queries: bool = False
     """Whether each label's own text is a training query for it."""
-    label_clusters: int = 0
-    """Labels per cluster that share a free vector (DEXA); 0 for none."""
     cluster_start: int = 2
     """First epoch with clustered batches; before, vectors mean little."""
     cluster_size: int = 4
@@ -107,12 +66,6 @@ class Recipe:
     """Rows per cluster at most."""
     refresh_interval: int = 1
     """Epochs between two clusterings."""
-    validation_rows: int = 1000
-    """Training queries held out to watch and to weigh scores on."""
-    classifier_dropout: float = 0.5
-    """Share of a stored query vector that is hidden in M4."""
-    seed: int = 0
-    """Of initial values, order, clusters and drawn positives."""
 
     @classmethod
     def yso_finna_en(cls):
@@ -163,27 +116,14 @@ class Recipe:
 
 
 RANGES = {
+    **tfxc.training.TEXT_RANGES,
     **dict.fromkeys(
-        ("epochs", "dim", "min_count", "max_tokens", "refresh_interval"),
-        (1, None),
+        ("margin", "cluster_start", "cluster_growth", "memory"), (0, None)
     ),
-    **dict.fromkeys(
-        ("learning_rate", "dense_learning_rate", "temperature"),
-        (tfxc.training.ABOVE_0, None),
-    ),
-    **dict.fromkeys(
-        ("initial_accumulator", "margin", "hidden", "cluster_start"), (0, None)
-    ),
-    **dict.fromkeys(("cluster_growth", "validation_rows", "memory"), (0, None)),
-    **dict.fromkeys(("classifier_epochs", "label_clusters"), (0, None)),
-    **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
+    "classifier_epochs": (0, None),
     "classifier_dropout": (0, 0.99),
     "classifier_learning_rate": (tfxc.training.ABOVE_0, None),
-    "length": (3, 4096),
-    "label_length": (3, 4096),
-    "ngrams": (1, 64),
-    "prefixes": (1, 64),
-    "seed": (0, 2**32 - 1),
+    "refresh_interval": (1, None),
 }
 
 
@@ -230,50 +170,30 @@ def fit(recipe, dataset, key, run, console):
     Returns:
         `tfxc.training.Trained`.
     """
+    job = job_of(recipe, dataset, key, run, console)
+    history = train_encoder(recipe, job)
+    classifier, history = train_classifiers(recipe, job, history)
+    return trained(recipe, job, classifier, history)
+
+
+def job_of(recipe, dataset, key, run, console):
+    """What all phases share: a `tfxc.training.Job`."""
+    encoder, prepared = tfxc.training.encoder_and_tokens(recipe, dataset, key)
     rows, held_out = tfxc.training.split_rows(
         dataset.train.relevant, recipe.validation_rows, recipe.seed
     )
-    encoder, prepared = encoder_and_tokens(recipe, dataset, key)
-    job = tfxc.training.Job(
+    return tfxc.training.Job(
         *(dataset, prepared, encoder, rows, held_out, run, console),
         seed=recipe.seed,
-    )
-    history = train_encoder(recipe, job)
-    classifier, history = train_classifiers(recipe, job, history)
-    return tfxc.training.Trained(
-        encoder,
-        prepared.tokenizer,
-        prepared.label_tokenizer,
-        prepared.test,
-        fused(recipe, job, classifier),
-        history,
     )
 
 
 def train_encoder(recipe, job):
     """M1: queries and labels by one encoder; returns the history."""
-    started = recipe.encoder != "bag" or job.has_started("encoder")
-    if recipe.start_from_centroids and not started:
-        tfxc.encoders.start_from_centroids(
-            *(job.encoder, job.prepared.labels, job.prepared.train),
-            *(job.relevant, job.rows),
-        )
-    queries, relevant, rows = job.prepared.train, job.relevant, job.rows
-    if recipe.label_queries:
-        own = tfxc.data.LabelLists.identity(job.dataset.num_labels)
-        relevant = relevant.followed_by(own)
-        rows = np.append(rows, len(queries) + np.arange(len(own)))
-        queries = tfxc.data.Joined(queries, job.prepared.labels)
+    queries, relevant, rows = training_rows(recipe, job)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    model = tfxc.encoders.DualEncoder(
-        job.encoder,
-        row_optimizer(recipe, job.encoder, steps),
-        recipe.batch_size,
-        chunk_rows=recipe.chunk_rows or None,
-    )
-    model.compile(optimizer(recipe, steps), loss=loss(recipe), jit_compile=True)
     return job.train(
-        model,
+        encoder_model(recipe, job, steps),
         "encoder",
         recipe.epochs,
         recipe.num_candidates,
@@ -285,40 +205,59 @@ def train_encoder(recipe, job):
     )
 
 
+def encoder_model(recipe, job, steps):
+    """The dual encoder of M1, compiled."""
+    model = tfxc.encoders.DualEncoder(
+        job.encoder,
+        tfxc.training.row_optimizer(recipe, job.encoder, steps),
+        recipe.batch_size,
+        chunk_rows=recipe.chunk_rows or None,
+    )
+    model.compile(
+        tfxc.training.dense_optimizer(recipe, steps),
+        loss=loss(recipe),
+        jit_compile=True,
+    )
+    return model
+
+
+def training_rows(recipe, job):
+    """The queries to learn from, their labels, and their row numbers."""
+    queries, relevant, rows = job.prepared.train, job.relevant, job.rows
+    if recipe.label_queries:
+        own = tfxc.data.LabelLists.identity(job.dataset.num_labels)
+        relevant = relevant.followed_by(own)
+        rows = np.append(rows, len(queries) + np.arange(len(own)))
+        queries = tfxc.data.Joined(queries, job.prepared.labels)
+    return queries, relevant, rows
+
+
 def train_classifiers(recipe, job, history):
     """M3 and M4: returns the vectors `[L, dim]`, or `None`, and the history."""
     if not recipe.classifier_epochs:
         return None, history
-    bank = job.query_vectors(job.rows)
+    bank = job.query_vectors(job.rows, np.float16)
     classifier = tfxc.layers.LabelClassifier(
         job.dataset.num_labels, bank.shape[1], initial=job.label_vectors()
     )
     encoder, queries, rows, relevant = (
         (job.encoder, job.prepared.train, job.rows, job.relevant)
         if recipe.train_encoder
-        else (
-            tfxc.encoders.StoredVectors(
-                bank.shape[1], recipe.classifier_dropout, recipe.seed
-            ),
-            tfxc.data.Vectors(bank),
-            np.arange(len(bank)),
-            job.relevant.take(job.rows),
-        )
+        else frozen(recipe, job, bank)
     )
     steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
     model = tfxc.encoders.DualEncoder(
         encoder,
-        row_optimizer(recipe, encoder, steps),
+        tfxc.training.row_optimizer(recipe, encoder, steps),
         recipe.batch_size,
         label_encoder=classifier,
-        label_row_optimizer=tfxc.training.RowAdagrad(
-            classifier.num_labels,
-            decay(recipe, recipe.classifier_learning_rate, steps),
-            initial=1.0,
-            padding=False,
-        ),
+        label_row_optimizer=classifier_optimizer(recipe, classifier, steps),
     )
-    model.compile(optimizer(recipe, steps), loss=loss(recipe), jit_compile=True)
+    model.compile(
+        tfxc.training.dense_optimizer(recipe, steps),
+        loss=loss(recipe),
+        jit_compile=True,
+    )
     history = job.train(
         model,
         "classifier",
@@ -337,13 +276,45 @@ def train_classifiers(recipe, job, history):
     return np.asarray(classifier.vectors()), history
 
 
+def frozen(recipe, job, bank):
+    """Encoder, queries, rows and labels of M4, where nothing is encoded."""
+    encoder = tfxc.encoders.StoredVectors(
+        bank.shape[1], recipe.classifier_dropout, recipe.seed
+    )
+    relevant = job.relevant.take(job.rows)
+    return encoder, tfxc.data.Vectors(bank), np.arange(len(bank)), relevant
+
+
+def classifier_optimizer(recipe, classifier, steps):
+    """Row-wise Adagrad for the vectors of the labels."""
+    return tfxc.training.RowAdagrad(
+        classifier.num_labels,
+        tfxc.training.LinearDecay(
+            recipe.classifier_learning_rate, steps, recipe.warmup
+        ),
+        initial=1.0,
+        padding=False,
+    )
+
+
+def trained(recipe, job, classifier, history):
+    """What is evaluated and exported."""
+    return tfxc.training.Trained(
+        job.encoder,
+        job.prepared.tokenizer,
+        job.prepared.label_tokenizer,
+        job.prepared.test,
+        fused(recipe, job, classifier),
+        history,
+    )
+
+
 def fused(recipe, job, classifier):
     """The search by all scores, weighed on the held-out rows."""
-    memory = None
-    if recipe.memory:
-        memory = remembered(recipe, job, job.rows)
     search = tfxc.search.FusedSearch(
-        job.label_vectors(), classifier=classifier, memory=memory
+        job.label_vectors(),
+        classifier=classifier,
+        memory=remembered(recipe, job, job.rows) if recipe.memory else None,
     )
     if recipe.fusion == "none":
         return search.trimmed()
@@ -359,6 +330,7 @@ def fused(recipe, job, classifier):
     if search.memory is None:
         return search
     # The held-out rows have done their work: now they may be remembered too.
+    search = dataclasses.replace(search, memory=None)  # frees the old one
     rows = np.sort(np.append(job.rows, job.held_out))
     memory = remembered(recipe, job, rows)
     return dataclasses.replace(search, memory=memory)
@@ -367,95 +339,11 @@ def fused(recipe, job, classifier):
 def remembered(recipe, job, rows):
     """Training queries as a `tfxc.search.Memory`."""
     return tfxc.search.Memory.build(
-        job.query_vectors(rows),
+        job.query_vectors(rows, np.float16),
         job.relevant.take(rows),
         recipe.seed,
         neighbours=recipe.memory,
     )
-
-
-def encoder_and_tokens(recipe, dataset, key):
-    """The encoder that the recipe names, and the data as it reads it."""
-    if recipe.encoder != "bag":
-        encoder, tokenizer = tfxc.encoders.load_pretrained(
-            recipe.encoder, recipe.pooling
-        )
-        prepared = tfxc.data.prepare_sequences(
-            dataset,
-            key,
-            tokenizer,
-            min(recipe.length, encoder.max_length),
-            min(recipe.label_length, encoder.max_length),
-        )
-        return encoder, prepared
-    prepared = tfxc.data.prepare(dataset, key, tokens(recipe))
-    num_tokens = len(prepared.tokenizer)
-    clusters = None
-    if recipe.label_clusters:
-        clusters = label_clusters(recipe, prepared)
-        labels = tfxc.data.with_cluster_tokens(
-            prepared.labels, clusters, num_tokens
-        )
-        prepared = dataclasses.replace(prepared, labels=labels)
-        num_tokens += int(clusters.max()) + 1
-    return bag_encoder(recipe, num_tokens), prepared
-
-
-def bag_encoder(recipe, num_tokens):
-    """A new bag encoder."""
-    return tfxc.encoders.BagEncoder(
-        num_tokens=num_tokens,
-        dim=recipe.dim,
-        hidden=recipe.hidden,
-        seed=recipe.seed,
-    )
-
-
-def label_clusters(recipe, prepared):
-    """The cluster of each label, by its text: `[L]`, int."""
-    encoder = bag_encoder(recipe, len(prepared.tokenizer))
-    vectors = tfxc.encoders.encode(encoder, prepared.labels)
-    clusters = tfxc.batching.balanced_clusters(
-        vectors, recipe.label_clusters, recipe.seed
-    )
-    return clusters.of_rows()
-
-
-def tokens(recipe):
-    """How the recipe turns texts into tokens of the bag encoder."""
-    return tfxc.data.Tokens(
-        recipe.length,
-        recipe.label_length,
-        recipe.ngrams,
-        recipe.prefixes,
-        recipe.min_count,
-        recipe.max_tokens,
-    )
-
-
-def row_optimizer(recipe, encoder, steps):
-    """The optimiser of the encoder's table; `None` where it has none."""
-    if not isinstance(encoder, tfxc.encoders.BagEncoder):
-        return None
-    return tfxc.training.RowAdagrad(
-        encoder.num_tokens,
-        decay(recipe, recipe.learning_rate, steps),
-        recipe.initial_accumulator,
-    )
-
-
-def optimizer(recipe, steps):
-    """The optimiser of all weights that are no table's."""
-    return keras.optimizers.AdamW(
-        decay(recipe, recipe.dense_learning_rate, steps),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=1.0 if recipe.encoder != "bag" else None,
-    )
-
-
-def decay(recipe, rate, steps):
-    """From `rate` to zero in `steps` steps."""
-    return tfxc.training.LinearDecay(rate, steps, recipe.warmup)
 
 
 def curriculum(recipe, start=None):

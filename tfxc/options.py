@@ -1,6 +1,7 @@
 """The command line of a recipe, made from its dataclass."""
 
 import dataclasses
+import inspect
 import pathlib
 import typing
 
@@ -87,7 +88,8 @@ def defaults(recipe_class, data, arguments):
     if encoder.encoder != "bag":
         names = [f"{name}_transformer", "transformer"]
     for name in names:
-        if isinstance(vars(recipe_class).get(name), classmethod):
+        found = inspect.getattr_static(recipe_class, name, None)
+        if isinstance(found, classmethod):
             return getattr(recipe_class, name)()
     return recipe_class()
 

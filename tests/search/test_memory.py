@@ -87,7 +87,8 @@ def test_few_probes_find_most(rng, monkeypatch):
     built = Memory.build(vectors, lists, neighbours=10, probes=4)
     queries = vectors[:200]
     _, found = built.nearest(queries)
-    exact = np.argsort(-(queries @ built.keys.T.astype(np.float32)), axis=1)
+    keys = built.keys.reshape(-1, 16).astype(np.float32)
+    exact = np.argsort(-(queries @ keys.T), axis=1)
     shares = [
         np.isin(a, b[:10]).mean() for a, b in zip(found, exact, strict=True)
     ]

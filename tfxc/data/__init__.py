@@ -63,6 +63,7 @@ TENSORFLOW = {
     "Prepared": "prepared",
     "SequenceTokenizer": "tokens.sequence_tokenizer",
     "Tokens": "prepared",
+    "full_label_batches": "batches",
     "in_batch_candidates": "batches",
     "prepare": "prepared",
     "prepare_sequences": "prepared_sequences",

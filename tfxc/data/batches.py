@@ -96,6 +96,9 @@ def training_batches(
         seed: Seed of the positives drawn, together with epoch and step.
         every_positive: See `in_batch_candidates`.
 
+    Returns:
+        Batches `{"query", "candidates", "relevance"}`.
+
     Raises:
         ValueError: if `num_candidates` is below `batch_size`.
     """
@@ -105,6 +108,71 @@ def training_batches(
             f"for each query. Received: {num_candidates}"
         )
     shape = (batch_size, num_candidates)
+
+    def gather(epoch, step, rows):
+        rng = np.random.default_rng((seed, int(epoch), int(step)))
+        candidates, relevance = in_batch_candidates(
+            relevant.take(rows), shape, rng, every_positive
+        )
+        query = queries.take(rows, batch_size)
+        label = labels.take(candidates, num_candidates)
+        return *query.values(), *label.values(), relevance
+
+    fields = {
+        **_named("query", queries.fields, batch_size),
+        **_named("candidates", labels.fields, num_candidates),
+        ("relevance",): (np.int8, shape),
+    }
+    return _gathered(plan, gather, fields)
+
+
+def full_label_batches(plan, queries, relevant, batch_size):
+    """Batches for a loss over all labels: queries and what is right for them.
+
+    Args:
+        plan: See `training_batches`.
+        queries: See `training_batches`.
+        relevant: `LabelLists`; the labels of each query.
+        batch_size: Queries of every batch; short ones are padded with queries
+            without labels.
+
+    Returns:
+        Batches `{"query", "positives"}`, with the labels of each query, then
+        -1: `[batch_size, most labels of a query]`, int32.
+    """
+    most = int(relevant.row_counts().max(initial=1))
+
+    def gather(epoch, step, rows):
+        lists = relevant.take(rows)
+        counts = lists.row_counts()
+        row = np.repeat(np.arange(len(rows)), counts)
+        positives = np.full((batch_size, most), -1, np.int32)
+        positives[row, np.arange(len(row)) - lists.splits[row]] = lists.ids
+        return *queries.take(rows, batch_size).values(), positives
+
+    fields = {
+        **_named("query", queries.fields, batch_size),
+        ("positives",): (np.int32, (batch_size, most)),
+    }
+    return _gathered(plan, gather, fields)
+
+
+def _named(side, fields, size):
+    """`{(side, name): (dtype, shape)}` of one side of a batch."""
+    return {
+        (side, name): (dtype, (size, *row_shape))
+        for name, (dtype, row_shape) in fields.items()
+    }
+
+
+def _gathered(plan, gather, fields):
+    """The batches of a plan, gathered by a function of numpy.
+
+    Args:
+        plan: See `training_batches`.
+        gather: Function `(epoch, step, rows)`; returns one array per field.
+        fields: `{path: (dtype, shape)}`; paths are keys of nested dictionaries.
+    """
 
     def start():
         epoch, order = plan()
@@ -120,37 +188,18 @@ def training_batches(
             lambda step: (epoch, step, rows[splits[step] : splits[step + 1]])
         )
 
-    def batch(epoch, step, rows):
-        rng = np.random.default_rng((seed, int(epoch), int(step)))
-        candidates, relevance = in_batch_candidates(
-            relevant.take(rows), shape, rng, every_positive
-        )
-        query = queries.take(rows, batch_size)
-        label = labels.take(candidates, num_candidates)
-        return *query.values(), *label.values(), relevance
-
-    sides = {
-        "query": (queries.fields, batch_size),
-        "candidates": (labels.fields, num_candidates),
-    }
-
     def tensors(*step):
-        types = [
-            dtype
-            for fields, _ in sides.values()
-            for dtype, _ in fields.values()
-        ]
-        arrays = iter(
-            tf.numpy_function(batch, step, [*types, np.int8], stateful=False)
-        )
-        result = {
-            side: {
-                name: tf.ensure_shape(next(arrays), (size, *row_shape))
-                for name, (_, row_shape) in fields.items()
-            }
-            for side, (fields, size) in sides.items()
-        }
-        return {**result, "relevance": tf.ensure_shape(next(arrays), shape)}
+        types = [dtype for dtype, _ in fields.values()]
+        arrays = tf.numpy_function(gather, step, types, stateful=False)
+        batch = {}
+        for (path, (_, shape)), array in zip(
+            fields.items(), arrays, strict=True
+        ):
+            inner = batch
+            for name in path[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[path[-1]] = tf.ensure_shape(array, shape)
+        return batch
 
     batches = tf.data.Dataset.from_tensors(0).flat_map(steps)
     # One batch ahead of the training step; more threads would only wait for

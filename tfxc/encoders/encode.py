@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def encode(encoder, inputs, rows=None, block_rows=1024):
+def encode(encoder, inputs, rows=None, block_rows=1024, dtype=np.float32):
     """Encodes rows.
 
     Blocks have one shape, the last one padded, so there is one compilation
@@ -18,14 +18,15 @@ def encode(encoder, inputs, rows=None, block_rows=1024):
         inputs: `Bags` or `Sequences`.
         rows: `[n]`, int; the rows to encode, all by default.
         block_rows: Rows of a block.
+        dtype: Of the result; float16 halves the memory of a large one.
 
     Returns:
-        `[n, d]`, float32 array.
+        `[n, d]` array.
     """
     if rows is None:
         rows = np.arange(len(inputs))
     step = compiled(encoder)
-    vectors = np.empty((len(rows), encoder.dim), np.float32)
+    vectors = np.empty((len(rows), encoder.dim), dtype)
     order = np.argsort(inputs.lengths(rows), kind="stable")
     for start in range(0, len(rows), block_rows):
         places = order[start : start + block_rows]

@@ -32,10 +32,11 @@ class Memory:
     16,384 keys make one cluster: they are all compared.
 
     Args:
-        keys: `[n, d]`, float16; unit vectors, cluster by cluster.
-        splits: `[clusters + 1]`, int64; where each cluster starts.
+        keys: `[clusters, size, d]`, float16; unit vectors, cluster by cluster,
+            with zeros where a cluster has fewer.
+        sizes: `[clusters]`, int32; keys of each cluster.
         centroids: `[clusters, d]`, float32; unit vectors.
-        relevant: `LabelLists` of the `n` keys.
+        relevant: `LabelLists` of all places of keys, `clusters * size` rows.
         neighbours: Nearest training queries to ask.
         temperature: Positive float; smaller ones trust the nearest more.
         probes: Clusters to look into.
@@ -45,7 +46,7 @@ class Memory:
     """
 
     keys: np.ndarray
-    splits: np.ndarray
+    sizes: np.ndarray
     centroids: np.ndarray
     relevant: LabelLists
     neighbours: int = 50
@@ -84,20 +85,26 @@ class Memory:
             )
         size = len(vectors) if len(vectors) <= EXACT else CLUSTER_SIZE
         clusters = balanced_clusters(vectors, size, seed)
-        keys = np.empty(np.shape(vectors), np.float16)
-        centroids = np.empty((len(clusters), keys.shape[1]), np.float32)
-        for number in range(len(clusters)):
-            first, last = clusters.splits[number : number + 2]
-            part = np.asarray(vectors[clusters[number]], np.float32)
-            keys[first:last] = part
-            centroids[number] = part.mean(axis=0)
+        sizes = clusters.sizes().astype(np.int32)
+        shape = len(clusters), int(sizes.max()), np.shape(vectors)[1]
+        keys = np.zeros(shape, np.float16)
+        centroids = np.empty((shape[0], shape[2]), np.float32)
+        place = np.empty(len(vectors), np.int64)
+        for number, count in enumerate(sizes):
+            rows = clusters[number]
+            keys[number, :count] = vectors[rows]
+            centroids[number] = keys[number].sum(axis=0, dtype=np.float32)
+            place[rows] = number * shape[1] + np.arange(count)
         norms = np.linalg.norm(centroids, axis=1, keepdims=True)
         centroids /= np.maximum(norms, 1e-12)
-        lists = relevant.take(clusters.order)
-        return cls(keys, clusters.splits, centroids, lists, **settings)
+        owner = np.repeat(place, relevant.row_counts())
+        lists = LabelLists.from_pairs(
+            owner, relevant.ids, shape[0] * shape[1], relevant.num_columns
+        )
+        return cls(keys, sizes, centroids, lists, **settings)
 
     def nearest(self, queries):
-        """The nearest keys of each query, in no order.
+        """The places of the nearest keys of each query, in no order.
 
         Args:
             queries: `[b, d]`, float32.
@@ -109,22 +116,19 @@ class Memory:
         probes = min(self.probes, len(self.centroids))
         best = -(queries @ self.centroids.T)  # [b, clusters]
         probed = np.argpartition(best, probes - 1, axis=1)[:, :probes]
-        sizes = np.diff(self.splits)
-        kept = min(self.neighbours, int(sizes.min()))
+        kept = min(self.neighbours, int(self.sizes.min()))
         shape = (len(queries), probes, kept)
         scores, places = np.empty(shape, np.float32), np.empty(shape, np.int64)
         order = np.argsort(probed, axis=None, kind="stable")
-        ends = np.cumsum(np.bincount(probed.ravel(), minlength=len(sizes)))
-        for cluster, end in enumerate(ends):
-            start = ends[cluster - 1] if cluster else 0
-            if start == end:
+        counts = np.bincount(probed.ravel(), minlength=len(self.sizes))
+        for cluster, chosen in enumerate(np.split(order, np.cumsum(counts))):
+            if not len(chosen):
                 continue
-            row, slot = np.divmod(order[start:end], probes)
-            first, last = self.splits[cluster : cluster + 2]
-            keys = np.asarray(self.keys[first:last], np.float32)
-            found = queries[row] @ keys.T
+            row, slot = np.divmod(chosen, probes)
+            keys = self.keys[cluster, : self.sizes[cluster]]
+            found = queries[row] @ np.asarray(keys, np.float32).T
             scores[row, slot], place = highest(found, kept)
-            places[row, slot] = place + first
+            places[row, slot] = place + cluster * self.keys.shape[1]
         scores = scores.reshape(len(queries), -1)
         scores, place = highest(scores, min(self.neighbours, scores.shape[1]))
         places = places.reshape(len(queries), -1)

@@ -43,21 +43,15 @@ class FusedFind(tf.Module):
             self.tree = [constant(part) for part in vars(search.tree).values()]
 
     def add_memory(self, memory):
-        """Puts the memory into variables, padded to clusters of one size."""
-        sizes = np.diff(memory.splits)
-        place = np.arange(len(memory.keys))
-        cluster = np.repeat(np.arange(len(sizes)), sizes)
-        place -= memory.splits[cluster]
-        shape = (len(sizes), int(sizes.max()))
-        keys = np.zeros((*shape, memory.keys.shape[1]), np.float16)
-        keys[cluster, place] = memory.keys
+        """Puts the memory into variables, labels padded to one number a key."""
         counts = memory.relevant.row_counts()
-        labels = np.full((*shape, int(counts.max(initial=1))), -1, np.int32)
         row = np.repeat(np.arange(len(counts)), counts)
         column = np.arange(len(row)) - memory.relevant.splits[row]
-        labels[cluster[row], place[row], column] = memory.relevant.ids
-        self.keys, self.key_labels = constant(keys), constant(labels)
-        self.sizes = constant(sizes.astype(np.int32))
+        labels = np.full((len(counts), counts.max(initial=1)), -1, np.int32)
+        labels[row, column] = memory.relevant.ids
+        self.keys = constant(memory.keys)
+        self.key_labels = constant(labels.reshape(*memory.keys.shape[:2], -1))
+        self.sizes = constant(memory.sizes)
         self.centroids = constant(memory.centroids)
 
     def __call__(self, query_vectors, k):
@@ -199,18 +193,15 @@ def restored_search(model, fusion):
 
 def restored_memory(fused, num_labels, fusion):
     """The `Memory` of a `FusedFind`."""
-    sizes = fused.sizes.numpy()
-    keys, labels = fused.keys.numpy(), fused.key_labels.numpy()
-    used = np.arange(keys.shape[1]) < sizes[:, None]
-    labels = labels[used]  # [n, labels of a key]
+    labels = fused.key_labels.numpy()
+    labels = labels.reshape(-1, labels.shape[2])
     row, column = np.nonzero(labels >= 0)
     relevant = LabelLists.from_pairs(
         row, labels[row, column], len(labels), num_labels
     )
-    splits = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     return Memory(
-        keys[used],
-        splits,
+        fused.keys.numpy(),
+        fused.sizes.numpy(),
         fused.centroids.numpy(),
         relevant,
         **fusion["memory"],

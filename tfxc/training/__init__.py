@@ -11,5 +11,11 @@ from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
 from tfxc.training.schedules import LinearDecay as LinearDecay
+from tfxc.training.text_recipe import TEXT_RANGES as TEXT_RANGES
+from tfxc.training.text_recipe import TextRecipe as TextRecipe
+from tfxc.training.text_recipe import dense_optimizer as dense_optimizer
+from tfxc.training.text_recipe import encoder_and_tokens as encoder_and_tokens
+from tfxc.training.text_recipe import row_optimizer as row_optimizer
+from tfxc.training.text_recipe import tokens as tokens
 from tfxc.training.trained import Trained as Trained
 from tfxc.training.validate import validate as validate

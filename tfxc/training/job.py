@@ -7,13 +7,12 @@ import typing
 import numpy as np
 
 from tfxc.batching import epoch_order
-from tfxc.data.batches import training_batches
+from tfxc.data.batches import full_label_batches, training_batches
 from tfxc.data.dataset import Dataset
 from tfxc.data.prepared import Prepared
 from tfxc.encoders import encode
 from tfxc.run import Run
 from tfxc.search.exact import ExactSearch
-from tfxc.training.checkpoint import finished
 from tfxc.training.fit import fit
 from tfxc.training.mining import NegativeMining
 from tfxc.training.validate import validate
@@ -48,17 +47,13 @@ class Job:
         """`LabelLists` of the training queries."""
         return self.dataset.train.relevant
 
-    def has_started(self, phase):
-        """Whether a phase has a checkpoint to go on from."""
-        return bool(finished(self.run.folder / "checkpoints" / phase))
-
     def label_vectors(self):
         """The encoded labels: `[L, dim]`."""
         return encode(self.encoder, self.prepared.labels)
 
-    def query_vectors(self, rows):
+    def query_vectors(self, rows, dtype=np.float32):
         """Some encoded training queries: `[n, dim]`."""
-        return encode(self.encoder, self.prepared.train, rows)
+        return encode(self.encoder, self.prepared.train, rows, dtype=dtype)
 
     def train(
         self,
@@ -77,13 +72,14 @@ class Job:
         every_positive=True,
         history=(),
     ):
-        """Trains a `DualEncoder` on cluster-aware batches, see `fit`.
+        """Trains a model on cluster-aware batches, see `fit`.
 
         Args:
-            model: Compiled `DualEncoder`.
+            model: Compiled `DualEncoder`, or `FullLabelClassifier`.
             phase: What is trained, in a word; names the checkpoints.
             epochs: Epochs in all.
-            num_candidates: Labels that each query is compared with.
+            num_candidates: Labels that each query is compared with; `None` for
+                all, a `FullLabelClassifier`'s.
             curriculum: `tfxc.batching.Curriculum`.
             queries: What `model.encoder` reads, by row; the tokens if left out.
             labels: What encodes the labels reads; their tokens if left out.
@@ -118,16 +114,21 @@ class Job:
             start=start,
             fixed="vectors" in queries.fields,
         )
-        batches = training_batches(
-            mining.current,
-            queries,
-            labels or self.prepared.labels,
-            relevant,
-            batch_size,
-            num_candidates,
-            self.seed,
-            every_positive,
-        )
+        if num_candidates is None:
+            batches = full_label_batches(
+                mining.current, queries, relevant, batch_size
+            )
+        else:
+            batches = training_batches(
+                mining.current,
+                queries,
+                labels or self.prepared.labels,
+                relevant,
+                batch_size,
+                min(num_candidates, max(relevant.num_columns, batch_size)),
+                self.seed,
+                every_positive,
+            )
         return fit(
             model,
             batches,

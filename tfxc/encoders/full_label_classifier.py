@@ -1,0 +1,138 @@
+"""An encoder of queries and a vector per label, trained on all labels."""
+
+import keras
+import tensorflow as tf
+
+from tfxc.encoders.noise import noise_generators, set_noise
+from tfxc.layers import full_label_loss_and_gradients
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class FullLabelClassifier(keras.Model):
+    """An encoder of queries and a vector per label, trained on all labels.
+
+    Nothing is sampled: each step compares its queries with every label, a block
+    at a time, see `tfxc.layers.full_label_loss`. `fit` takes batches
+    `{"query": inputs, "positives": [q, p]}`.
+
+    Args:
+        encoder: See `DualEncoder`.
+        row_optimizer: See `DualEncoder`.
+        batch_size: Queries of each batch; their vectors of the last step are
+            kept in `query_vectors`, for an embedding bank.
+        classifier: `tfxc.layers.LabelClassifier`.
+        label_row_optimizer: `tfxc.training.RowAdagrad` of its table.
+        label_loss: Name of the loss, see `tfxc.layers.full_label_loss`.
+        temperature: Positive float that divides the scores.
+        block_labels: Labels that are scored at a time.
+
+    Call arguments:
+        inputs: What the encoder takes.
+
+    Returns:
+        `[b, dim]`, float32; unit vectors.
+
+    Reference:
+        Jain et al., 2023, Renee: End-to-end training of extreme classification
+        models, MLSys.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        row_optimizer,
+        batch_size,
+        classifier,
+        label_row_optimizer,
+        label_loss="binary_cross_entropy",
+        temperature=1.0,
+        block_labels=2048,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.row_optimizer = row_optimizer
+        self.classifier = classifier
+        self.label_row_optimizer = label_row_optimizer
+        self.settings = {
+            "label_loss": label_loss,
+            "temperature": temperature,
+            "block_labels": block_labels,
+        }
+        self.encoder.build()
+        self.query_vectors = self.add_weight(
+            shape=(batch_size, encoder.dim),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            name="query_vectors",
+        )
+        self.generators = noise_generators(encoder)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    @property
+    def metrics(self):
+        # Keras shows their results at the end of an epoch.
+        return [self.loss_tracker]
+
+    def call(self, inputs, training=False):
+        return self.encoder(inputs, training=training)
+
+    def train_step(self, batch):
+        gathered = self.encoder.gather(batch["query"])
+        floats = [gathered] if gathered.dtype.is_floating else []
+        dense = self.encoder.trainable_variables
+        set_noise(self.generators, self.optimizer.iterations)
+        with tf.GradientTape() as tape:
+            tape.watch(floats)
+            queries = self.encoder.head(gathered, training=True)
+        losses, to_queries, to_table = full_label_loss_and_gradients(
+            queries,
+            self.classifier.table,
+            batch["positives"],
+            self.settings["label_loss"],
+            self.settings["temperature"],
+            self.settings["block_labels"],
+            cosine=self.classifier.cosine,
+        )
+        gradients, of_floats = tape.gradient(
+            queries,
+            [[variable.value for variable in dense], floats],
+            output_gradients=to_queries,
+            unconnected_gradients="zero",
+        )
+        if dense:
+            self.optimizer.apply_gradients(zip(gradients, dense, strict=True))
+        else:
+            self.optimizer.iterations.assign_add(1)
+        size = self.query_vectors.shape[0]
+        if self.row_optimizer is not None:
+            self.row_optimizer.update(
+                self.encoder.table, [batch["query"]], of_floats, size
+            )
+        self.label_row_optimizer.update_all(
+            self.classifier.table, to_table, size
+        )
+        self.query_vectors.assign(queries)
+        loss = tf.reduce_mean(losses)
+        self.loss_tracker.update_state(loss)
+        return {"loss": loss}
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            **{name: serialize(getattr(self, name)) for name in PARTS},
+            "batch_size": self.query_vectors.shape[0],
+            **self.settings,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {name: deserialize(config[name]) for name in PARTS}
+        return cls(**{**config, **parts})
+
+
+PARTS = ("encoder", "row_optimizer", "classifier", "label_row_optimizer")
