@@ -5,7 +5,8 @@
 - neither padding nor the other texts of a batch change a vector;
 - vectors are unit and float32, also under low precision; dropout is on in
   training alone; all trainable weights matter;
-- it is the same under jit, block by block, and after a round trip.
+- it is the same under jit, block by block, and after a round trip;
+- training in chunks under jit is training as a whole, at every length.
 """
 
 import keras
@@ -20,8 +21,14 @@ from tiny_transformer import (
     write_folder,
 )
 
-from tfxc.data import Sequences, SequenceTokenizer
-from tfxc.encoders import TransformerEncoder, encode, load_pretrained
+from tfxc.data import Sequences, SequenceTokenizer, Texts
+from tfxc.encoders import (
+    DualEncoder,
+    TransformerEncoder,
+    encode,
+    load_pretrained,
+)
+from tfxc.losses import DecoupledSoftmax
 
 PAD = {"bert": 0, "distilbert": 0, "roberta": 1}
 
@@ -181,6 +188,40 @@ def test_round_trip(tmp_path, models, kind):
     )
     assert len(twin.trainable_variables) == len(encoder.trainable_variables)
     assert twin.layers[-1].max_length == encoder.max_length == 40
+
+
+@pytest.mark.slow
+def test_trains_in_chunks(rng, tiny_transformers):
+    folder, _, _, tokenizer = tiny_transformers["bert"]
+    rows = SequenceTokenizer(tokenizer, 20).sequences(Texts.from_strings(TEXTS))
+    relevance = tf.constant(np.eye(4, 6, dtype=np.int8))
+    trained = []
+    for chunk_rows in (2, None):
+        encoder, _ = load_pretrained(folder, dropout=0.0)
+        model = DualEncoder(encoder, None, 4, chunk_rows=chunk_rows)
+        model.compile(
+            keras.optimizers.SGD(0.2),
+            loss=DecoupledSoftmax(0.3),
+            jit_compile=chunk_rows is not None,
+        )
+        losses = []
+        for query, label in (([0, 1, 3, 4], [0, 3, 3, 1]), ([2, 0, 1], [5])):
+            batch = {
+                "query": rows.take(np.array(query), 4),
+                "candidates": rows.take(np.array(label), 6),
+                "relevance": relevance,
+            }
+            data = tf.data.Dataset.from_tensors(batch)
+            losses += model.fit(data, verbose=0, shuffle=False).history["loss"]
+        weights = [v.numpy() for v in model.trainable_variables]
+        trained.append([losses, model.query_vectors.numpy(), *weights])
+    before = load_pretrained(folder)[0].trainable_variables
+    moved = [
+        np.abs(w - v).max() for w, v in zip(trained[0][2:], before, strict=True)
+    ]
+    assert np.mean(np.array(moved) > 1e-3) > 0.8, "would compare nothing"
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_bad_pooling(models):

@@ -64,12 +64,16 @@ positives = tf.constant([[5], [6], [7], [8]])
 
 @tf.function(jit_compile=True)
 def direct():
-    return tfxc.layers.full_label_loss_and_gradients(queries, table, positives)
+    return tfxc.layers.full_label_loss_and_gradients(
+        queries, table, positives, sys.argv[2]
+    )
 
 @tf.function(jit_compile=True)
 def taped():
     with tf.GradientTape() as tape:
-        losses = tfxc.layers.full_label_loss(queries, table, positives)
+        losses = tfxc.layers.full_label_loss(
+            queries, table, positives, sys.argv[2]
+        )
     return tape.gradient(losses, table)
 
 before = peak()
@@ -81,9 +85,10 @@ assert 1 < extra < 1.4, extra
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "softmax"])
 @pytest.mark.parametrize("way", ["direct", "taped"])
-def test_a_process_holds_one_gradient(way):
-    subprocess.run([sys.executable, "-c", PEAK, way], check=True)
+def test_a_process_holds_one_gradient(way, loss):
+    subprocess.run([sys.executable, "-c", PEAK, way, loss], check=True)
 
 
 def test_memory_is_the_gradient_and_a_block():

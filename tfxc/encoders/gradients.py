@@ -35,8 +35,15 @@ class Side:
 
     def chunk(self, place):
         """The rows of one chunk; `place` may be a tensor."""
-        start = place * self.chunk_rows
-        return self.inputs[start : start + self.chunk_rows]
+        return chunk_of(self.inputs, place, self.chunk_rows)
+
+
+def chunk_of(rows, place, size):
+    """Rows `place * size` to `(place + 1) * size`, a shape known to XLA."""
+    start = place * size
+    if isinstance(place, int):
+        return rows[start : start + size]
+    return tf.gather(rows, start + tf.range(size))
 
 
 def direct_gradients(sides, variables, loss_of_vectors):
@@ -115,7 +122,6 @@ def encode_chunks(side):
 
 def add_gradients(sums, side, cotangent, variables):
     """Adds the gradients of `sum(vectors * cotangent)`, chunk by chunk."""
-    size = side.chunk_rows
 
     def step(place, *sums):
         with tf.GradientTape() as tape:
@@ -123,7 +129,7 @@ def add_gradients(sums, side, cotangent, variables):
         gradients = tape.gradient(
             vectors,
             variables,
-            output_gradients=cotangent[place * size : (place + 1) * size],
+            output_gradients=chunk_of(cotangent, place, side.chunk_rows),
             unconnected_gradients="zero",
         )
         return place + 1, *(
@@ -134,6 +140,6 @@ def add_gradients(sums, side, cotangent, variables):
     return tf.while_loop(
         lambda place, *_: place < side.num_chunks,
         step,
-        (0, *sums),
+        (tf.constant(0), *sums),
         parallel_iterations=1,
     )[1:]

@@ -140,17 +140,21 @@ def full_label_loss_and_gradients(
     )
 
 
-def _checked(queries, table, positives, *settings):
+def _checked(
+    queries, table, positives, loss, temperature, block_labels, cosine
+):
     """The arguments as the passes take them."""
-    settings = Settings(*settings)
-    for name, value in settings._asdict().items():
-        if name in ("temperature", "block_labels") and not value > 0:
-            raise ValueError(
-                f"`{name}` must be positive. Received: {name}={value}"
-            )
-    if settings.loss not in LOSSES:
+    if loss not in LOSSES:
         raise ValueError(
-            f"`loss` must be one of {LOSSES}. Received: loss={settings.loss!r}"
+            f"`loss` must be one of {LOSSES}. Received: loss={loss!r}"
+        )
+    if not temperature > 0:
+        raise ValueError(
+            f"`temperature` must be positive. Received: {temperature=}"
+        )
+    if block_labels < 1:
+        raise ValueError(
+            f"`block_labels` must be at least 1. Received: {block_labels=}"
         )
     queries = ops.cast(ops.convert_to_tensor(queries), "float32")
     table = ops.convert_to_tensor(table)
@@ -169,4 +173,7 @@ def _checked(queries, table, positives, *settings):
             "[q, d], [labels, d] and [q, p]. Received: shapes "
             + ", ".join(map(str, shapes))
         )
+    settings = Settings(
+        loss, float(temperature), int(block_labels), bool(cosine)
+    )
     return queries, table, positives, settings

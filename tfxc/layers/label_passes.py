@@ -98,7 +98,7 @@ def gradients(queries, table, pairs, pull, log_z, weights, settings):
 
     # Blocks overwrite all of this. Zeros would be a constant, which TensorFlow
     # makes while it compiles, and keeps: once more the memory of the table.
-    to_table = ops.broadcast_to(ops.cast(weights[0], table.dtype), table.shape)
+    to_table = ops.broadcast_to(table[0, 0], table.shape)
     state = ops.zeros(queries.shape), to_table, ops.zeros(queries.shape[1])
     to_queries, to_table, total = over_blocks(
         table.shape[0], step, state, settings
