@@ -9,7 +9,6 @@
 
 import dataclasses
 
-import keras_hub
 import numpy as np
 import pytest
 from tiny_transformer import TEXTS
@@ -24,6 +23,9 @@ from tfxc.data import (
     Texts,
     prepare_sequences,
 )
+from tfxc.encoders.pretrained import import_keras_hub
+
+keras_hub = import_keras_hub()
 
 LABELS = ["tea", "red wine", "white bread"]
 

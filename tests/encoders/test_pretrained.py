@@ -10,7 +10,6 @@ import json
 import pathlib
 import sys
 
-import keras_hub
 import numpy as np
 import pytest
 from tiny_transformer import KINDS, write_folder
@@ -19,6 +18,7 @@ from tfxc.data import SequenceTokenizer
 from tfxc.encoders import load_pretrained, pretrained
 from tfxc.errors import InputError
 
+keras_hub = pretrained.import_keras_hub()
 REFERENCE = pathlib.Path(__file__).with_name("minilm_reference.npz")
 LOCAL = "config.json, model.safetensors and the vocabulary"
 

@@ -5,6 +5,7 @@ import pathlib
 
 from tfxc.encoders.transformer_encoder import TransformerEncoder
 from tfxc.errors import InputError
+from tfxc.legacy_keras import legacy_keras
 
 LOCAL = (
     "give a folder with config.json, model.safetensors and the vocabulary, as "
@@ -30,13 +31,7 @@ def load_pretrained(name, pooling="mean", dropout=None):
         InputError: if KerasHub is missing, there is no such preset, or the
             folder lacks weights or vocabulary.
     """
-    try:
-        import keras_hub
-    except ImportError as error:
-        raise InputError(
-            "pretrained encoders need KerasHub: pip install 'tfxc[text]'. "
-            f"Received: {error}"
-        ) from error
+    keras_hub = import_keras_hub()
     check_folder(name)
     options = {} if dropout is None else {"dropout": dropout}
     try:
@@ -70,6 +65,23 @@ def load_pretrained(name, pooling="mean", dropout=None):
         backbone, pooling, tokenizer.pad_token_id, exact
     )
     return encoder, tokenizer
+
+
+def import_keras_hub():
+    """KerasHub, such that TFRS's ScaNN layer can still be imported.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        with legacy_keras():
+            import keras_hub
+    except ImportError as error:
+        raise InputError(
+            "pretrained encoders need KerasHub: pip install 'tfxc[text]'. "
+            f"Received: {error}"
+        ) from error
+    return keras_hub
 
 
 def read_json(name, file):

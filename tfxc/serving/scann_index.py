@@ -1,11 +1,11 @@
 """Approximate search with ScaNN, in the form that a SavedModel can hold."""
 
 import math
-import os
 
 import tensorflow as tf
 
 from tfxc.errors import InputError
+from tfxc.legacy_keras import legacy_keras
 from tfxc.serving.search_model import top_k_in_blocks
 
 MIN_LABELS = 16  # ScaNN's codebooks have 16 centres: it refuses fewer vectors
@@ -78,26 +78,17 @@ class ScannIndex:
 def import_scann_layer():
     """TFRS's ScaNN layer.
 
-    TFRS demands Keras 2 as `tf.keras`, which TensorFlow chooses when it is
-    first used; `import keras` stays Keras 3.
-
     Raises:
-        InputError: if it is not installed, or `tf.keras` is in use already.
+        InputError: if it is not installed, or `tf.keras` is Keras 3 already.
     """
-    before = os.environ.get("TF_USE_LEGACY_KERAS")
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     try:
-        import scann  # noqa: F401  TFRS would only say so when it is used
-        from tensorflow_recommenders.layers import factorized_top_k
+        with legacy_keras():
+            import scann  # noqa: F401  TFRS would only say so when it is used
+            from tensorflow_recommenders.layers import factorized_top_k
     except ImportError as error:
         raise InputError(
             "`--index scann` needs the packages scann and "
             "tensorflow-recommenders, before `tf.keras` is used; otherwise "
             f"choose `--index exact`. Received: {error}"
         ) from error
-    finally:
-        if before is None:
-            del os.environ["TF_USE_LEGACY_KERAS"]
-        else:
-            os.environ["TF_USE_LEGACY_KERAS"] = before
     return factorized_top_k.ScaNN
