@@ -37,6 +37,12 @@ def write_results(name, command, results):
     print(text)
 
 
+def read_results(name):
+    """The results that `write_results` has written; empty if none."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
 def timed_command(arguments, environment=None):
     """Runs a command of this Python as a process of its own.
 

@@ -54,6 +54,8 @@ class Recipe(tfxc.training.TextRecipe):
     """The names with "triplet" and "of_one" train on one positive per query."""
     margin: float = 0.3
     """Of the triplet losses: by how much a positive should be ahead."""
+    shift: float = 5.0
+    """Of the binary cross-entropy: the score that is as likely as not."""
     label_queries: bool = False
     """Whether each label's own text is a training query for it."""
     cluster_start: int = 2
@@ -368,7 +370,9 @@ def loss(recipe):
             recipe.margin, weighting="dexa"
         ),
         "soft_top_k": lambda: tfxc.losses.SoftTopK(temperature=t),
-        "binary_cross_entropy": lambda: tfxc.losses.BinaryCrossEntropy(t),
+        "binary_cross_entropy": lambda: tfxc.losses.BinaryCrossEntropy(
+            t, recipe.shift
+        ),
     }
     return losses[recipe.loss]()
 

@@ -92,6 +92,7 @@ def train_on_all_labels(recipe, job, history):
         recipe.label_loss,
         recipe.label_temperature,
         recipe.block_labels,
+        recipe.shift,
     )
     model.compile(
         tfxc.training.dense_optimizer(recipe, steps), jit_compile=True

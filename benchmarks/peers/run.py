@@ -33,7 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from record import RESULTS, write_results
+from record import read_results, write_results
 
 import tfxc
 from tfxc.metrics import RankingMetrics, inverse_propensity
@@ -65,7 +65,7 @@ def main():
             f"`--only` must name peers of `--dataset`. Received: {options.only}"
         )
     command = f"python benchmarks/peers/run.py --data {options.data}"
-    results = earlier_results()
+    results = read_results("peers")
     for dataset, name in plan:
         figures = measure(dataset, name, options)
         if options.note:
@@ -93,11 +93,6 @@ def parse():
     )
     parser.add_argument("--note", help="kept with the figures")
     return parser.parse_args()
-
-
-def earlier_results():
-    path = RESULTS / "peers.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {}
 
 
 def measure(dataset, name, options):

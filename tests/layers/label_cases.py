@@ -9,14 +9,16 @@ LOSSES = ["decoupled_softmax", "softmax", "binary_cross_entropy"]
 LABELS, DIM, QUERIES = 23, 4, 6
 
 
-def oracle(queries, table, positives, loss, temperature=1.0, cosine=False):
+def oracle(
+    queries, table, positives, loss, temperature=1.0, cosine=False, shift=0.0
+):
     """The formulas of the docstring, one query at a time, in float64."""
     queries, table = np.asarray(queries, float), np.asarray(table, float)
     if cosine:
         table = table / np.linalg.norm(table, axis=1, keepdims=True)
     losses = []
     for query, row in zip(queries, positives, strict=True):
-        s = table @ query / temperature
+        s = table @ query / temperature - shift
         right = sorted({label for label in row if label >= 0})
         wrong = np.delete(s, right)
         if loss == "binary_cross_entropy":

@@ -45,6 +45,7 @@ def test_value_and_slopes(rng, loss, block_labels, cosine):
     queries, table, positives = random_case(rng)
     upstream = rng.normal(size=QUERIES).astype(np.float32)
     settings = {"loss": loss, "temperature": 0.6, "cosine": cosine}
+    settings["shift"] = 0.7
     losses, to_queries, to_table = differentiated(
         queries,
         table,
@@ -100,6 +101,7 @@ def test_compiled_equals_eager(rng, loss, jit):
 def test_values_and_gradients_in_one_call(rng, loss, weighted, jit):
     queries, table, positives = random_case(rng)
     settings = {"loss": loss, "temperature": 0.4, "block_labels": 5}
+    settings["shift"] = -0.3
     weights = np.full(QUERIES, 1 / QUERIES, np.float32)
     if weighted:
         settings["weights"] = weights = rng.normal(size=QUERIES).astype("f")

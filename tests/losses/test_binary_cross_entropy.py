@@ -14,10 +14,10 @@ import tensorflow as tf
 from tfxc.losses import BinaryCrossEntropy, binary_cross_entropy
 
 
-def oracle(relevance, scores, temperature=1.0):
+def oracle(relevance, scores, temperature=1.0, shift=0.0):
     """The logarithms of the probabilities, one scalar at a time."""
     losses = []
-    scores = np.asarray(scores, np.float64) / temperature
+    scores = np.asarray(scores, np.float64) / temperature - shift
     for y, s in zip(relevance, scores, strict=True):
         terms = [
             -np.log(1 / (1 + np.exp(-s[c] if y[c] else s[c])))
@@ -39,14 +39,15 @@ def value_and_grad(relevance, scores, jit=False, temperature=1.0):
     return losses.numpy(), grad.numpy()
 
 
+@pytest.mark.parametrize("shift", [0.0, 4.0])
 @pytest.mark.parametrize("temperature", [0.05, 1.0, 3.0])
 @pytest.mark.parametrize("shape", [(1, 1), (4, 7), (16, 50)])
-def test_matches_the_formula(rng, shape, temperature):
+def test_matches_the_formula(rng, shape, temperature, shift):
     relevance = rng.integers(-1, 2, size=shape)
     scores = rng.uniform(-1, 1, size=shape)
     np.testing.assert_allclose(
-        binary_cross_entropy(relevance, scores, temperature),
-        oracle(relevance, scores, temperature),
+        binary_cross_entropy(relevance, scores, temperature, shift),
+        oracle(relevance, scores, temperature, shift),
         rtol=1e-5,
         atol=1e-6,
     )

@@ -25,6 +25,7 @@ class FullLabelClassifier(keras.Model):
         label_loss: Name of the loss, see `tfxc.layers.full_label_loss`.
         temperature: Positive float that divides the scores.
         block_labels: Labels that are scored at a time.
+        shift: Float that is taken from the scores, see there.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -47,6 +48,7 @@ class FullLabelClassifier(keras.Model):
         label_loss="binary_cross_entropy",
         temperature=1.0,
         block_labels=2048,
+        shift=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -55,9 +57,10 @@ class FullLabelClassifier(keras.Model):
         self.classifier = classifier
         self.label_row_optimizer = label_row_optimizer
         self.settings = {
-            "label_loss": label_loss,
+            "loss": label_loss,
             "temperature": temperature,
             "block_labels": block_labels,
+            "shift": shift,
         }
         self.encoder.build()
         self.query_vectors = self.add_weight(
@@ -91,10 +94,8 @@ class FullLabelClassifier(keras.Model):
             queries,
             self.classifier.table,
             batch["positives"],
-            self.settings["label_loss"],
-            self.settings["temperature"],
-            self.settings["block_labels"],
             cosine=self.classifier.cosine,
+            **self.settings,
         )
         gradients, of_floats = tape.gradient(
             queries,
@@ -121,11 +122,13 @@ class FullLabelClassifier(keras.Model):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
+        settings = dict(self.settings)
+        settings["label_loss"] = settings.pop("loss")
         return {
             **super().get_config(),
             **{name: serialize(getattr(self, name)) for name in PARTS},
             "batch_size": self.query_vectors.shape[0],
-            **self.settings,
+            **settings,
         }
 
     @classmethod

@@ -14,6 +14,7 @@ def full_label_loss(
     temperature=1.0,
     block_labels=2048,
     cosine=False,
+    shift=0.0,
 ):
     """Loss of each query against all labels, in the memory of one block.
 
@@ -21,8 +22,8 @@ def full_label_loss(
     much again for each step of the formula, and the same for their gradient.
     Here a pass holds the scores of `block_labels` labels, and the gradient
     comes from a second pass that scores them again. Nothing is sampled: with s
-    a query's scores divided by the temperature, P its positives and N all
-    other labels,
+    a query's scores, divided by the temperature, less the shift, P its
+    positives and N all other labels,
 
     ```
     "decoupled_softmax"     mean over p in P of -log( e^s_p / (e^s_p + Z) ),
@@ -46,6 +47,9 @@ def full_label_loss(
         block_labels: Positive integer; labels scored at a time.
         cosine: Whether to divide the table's rows by their norms, gradient
             included.
+        shift: Float; the score, after division, at which the binary
+            cross-entropy says "as likely as not". Cosines need one above zero,
+            for those of most labels are near zero. Changes no softmax.
 
     Returns:
         `[q]`, float32. Under the softmaxes zero for a query without positive.
@@ -69,7 +73,10 @@ def full_label_loss(
           classification models, MLSys: binary cross-entropy over all labels
     """
     queries, table, positives, settings = _checked(
-        queries, table, positives, loss, temperature, block_labels, cosine
+        queries,
+        table,
+        positives,
+        *(loss, temperature, block_labels, cosine, shift),
     )
 
     @ops.custom_gradient
@@ -98,6 +105,7 @@ def full_label_loss_and_gradients(
     temperature=1.0,
     block_labels=2048,
     cosine=False,
+    shift=0.0,
     weights=None,
 ):
     """Losses against all labels, with the gradients, in the fewest passes.
@@ -110,10 +118,11 @@ def full_label_loss_and_gradients(
         queries: `[q, d]`, float.
         table: `[labels, d]`, float.
         positives: `[q, p]`, int; -1 is none.
-        loss: See `full_label_loss`, also for the arguments up to `cosine`.
+        loss: See `full_label_loss`, also for the arguments up to `shift`.
         temperature: Positive float.
         block_labels: Positive integer.
         cosine: Whether to divide the table's rows by their norms.
+        shift: Float.
         weights: `[q]`, float; `1 / q` by default, for the mean loss.
 
     Returns:
@@ -130,7 +139,10 @@ def full_label_loss_and_gradients(
     [-0.134, 0.25]
     """
     queries, table, positives, settings = _checked(
-        queries, table, positives, loss, temperature, block_labels, cosine
+        queries,
+        table,
+        positives,
+        *(loss, temperature, block_labels, cosine, shift),
     )
     if weights is None:
         weights = ops.full((queries.shape[0],), 1 / queries.shape[0])
@@ -141,7 +153,7 @@ def full_label_loss_and_gradients(
 
 
 def _checked(
-    queries, table, positives, loss, temperature, block_labels, cosine
+    queries, table, positives, loss, temperature, block_labels, cosine, shift
 ):
     """The arguments as the passes take them."""
     if loss not in LOSSES:
@@ -174,6 +186,10 @@ def _checked(
             + ", ".join(map(str, shapes))
         )
     settings = Settings(
-        loss, float(temperature), int(block_labels), bool(cosine)
+        loss,
+        float(temperature),
+        int(block_labels),
+        bool(cosine),
+        float(shift),
     )
     return queries, table, positives, settings

@@ -59,7 +59,8 @@ def _of_positives(queries, table, positives, settings):
     rows = ops.cast(rows, "float32")
     if settings.cosine:
         rows, _ = unit_rows(rows)
-    scores = ops.sum(rows * queries[:, None], axis=-1) / settings.temperature
+    scores = ops.sum(rows * queries[:, None], axis=-1)
+    scores = scores / settings.temperature - settings.shift
     pairs = Pairs(
         ops.reshape(positives, (-1,)),
         ops.repeat(ops.arange(q, dtype="int32"), p),

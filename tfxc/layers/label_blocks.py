@@ -20,6 +20,7 @@ class Settings(NamedTuple):
     temperature: float
     block_labels: int
     cosine: bool
+    shift: float
 
 
 class Pairs(NamedTuple):
@@ -77,7 +78,7 @@ def read_vectors(table, start, size, settings):
 
 def score_block(vectors, queries, start, pairs, settings):
     """Scores of a block, `[b, q]`; -inf for positives that do not compete."""
-    scores = ops.matmul(vectors, queries)
+    scores = ops.matmul(vectors, queries) - settings.shift
     if settings.loss != "decoupled_softmax":
         return scores
     return at_pairs(scores, start, pairs, -INFINITY, INFINITY, "min")

@@ -48,7 +48,8 @@ def softplus_sum(queries, table, settings):
 
     def step(start, size, total):
         vectors, _ = read_vectors(table, start, size, settings)
-        return total + ops.sum(softplus(ops.matmul(vectors, queries)), axis=0)
+        scores = score_block(vectors, queries, start, None, settings)
+        return total + ops.sum(softplus(scores), axis=0)
 
     total = ops.zeros(queries.shape[1])
     return over_blocks(table.shape[0], step, total, settings)

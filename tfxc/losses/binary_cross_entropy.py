@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 
-def binary_cross_entropy(relevance, scores, temperature=1.0):
+def binary_cross_entropy(relevance, scores, temperature=1.0, shift=0.0):
     """Summed binary cross-entropy of each query, as a function.
 
     See `BinaryCrossEntropy`.
@@ -13,11 +13,12 @@ def binary_cross_entropy(relevance, scores, temperature=1.0):
         relevance: `[queries, candidates]`; 1 positive, 0 negative, -1 ignored.
         scores: `[queries, candidates]`, float.
         temperature: Positive float that divides the scores.
+        shift: Float that is then taken from them.
 
     Returns:
         `[queries]`, float32.
     """
-    scores = ops.cast(scores, "float32") / temperature
+    scores = ops.cast(scores, "float32") / temperature - shift
     positive = ops.cast(ops.equal(relevance, 1), "float32")
     terms = ops.softplus(scores) - positive * scores  # [q, c]
     return ops.sum(ops.where(ops.equal(relevance, -1), 0.0, terms), axis=-1)
@@ -28,15 +29,18 @@ class BinaryCrossEntropy(keras.losses.Loss):
     """One-versus-all loss: each candidate is a yes-or-no question of its own.
 
     ```
-    loss(q) = sum over candidates c of  softplus(s_c / t) - y_c s_c / t
+    loss(q) = sum over candidates c of  softplus(z_c) - y_c z_c
+    z_c     = s_c / t - shift
     ```
 
     The sum is not divided by the number of candidates: a mean over very many
     labels would leave each of the few positives next to no gradient. The
-    gradient is `sigmoid(s / t) - y`, divided by t.
+    gradient is `sigmoid(z) - y`, divided by t. Cosines need a shift above zero:
+    those of most labels are near zero, where `sigmoid` is one half.
 
     Args:
         temperature: Positive float `t` that divides the scores.
+        shift: Float; the score, after division, that is as likely as not.
         reduction: See `keras.losses.Loss`.
         name: Optional name of the loss.
 
@@ -64,6 +68,7 @@ class BinaryCrossEntropy(keras.losses.Loss):
     def __init__(
         self,
         temperature=1.0,
+        shift=0.0,
         reduction="sum_over_batch_size",
         name="binary_cross_entropy",
     ):
@@ -74,9 +79,16 @@ class BinaryCrossEntropy(keras.losses.Loss):
                 f"Received: temperature={temperature}"
             )
         self.temperature = temperature
+        self.shift = shift
 
     def call(self, y_true, y_pred):
-        return binary_cross_entropy(y_true, y_pred, self.temperature)
+        return binary_cross_entropy(
+            y_true, y_pred, self.temperature, self.shift
+        )
 
     def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "shift": self.shift,
+        }
