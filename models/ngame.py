@@ -152,6 +152,11 @@ def check(recipe, dataset):
             f"Received: {held_out}"
         )
     chunk = recipe.chunk_rows
+    if chunk and recipe.encoder == "bag":
+        raise tfxc.InputError(
+            "--chunk-rows: expected 0 for the bag encoder; it is for "
+            f"transformers, see --encoder. Received: {chunk}"
+        )
     if chunk and (recipe.batch_size % chunk or recipe.num_candidates % chunk):
         raise tfxc.InputError(
             "--chunk-rows: expected a divisor of --batch-size and of "

@@ -8,66 +8,26 @@
 """
 
 import json
-import os
-import pathlib
-import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from train_command import ROOT, SMALL, run, start, write_small_data
 
 from tfxc.data.arrays import read_arrays
-
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = ["--batch-size", "32", "--num-candidates", "64", "--dim", "16"]
-SMALL += ["--hidden", "8", "--length", "8", "--label-length", "8"]
-SMALL += ["--cluster-start", "1", "--validation-rows", "20"]
-SMALL += ["--classifier-candidates", "64"]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A small data set of tab-separated lines, with labels that words tell."""
-    folder = tmp_path_factory.mktemp("data") / "small"
-    folder.mkdir()
-    chance = random.Random(0)
-    words = [f"word{i}" for i in range(30)]
-    lines = []
-    for number in range(600):
-        chosen = chance.sample(words, 3)
-        lines.append(
-            "\t".join([f"{' '.join(chosen)} nr {number}", *chosen[:2]])
-        )
-    (folder / "train.tsv").write_text("\n".join(lines[:500]) + "\n")
-    (folder / "test.tsv").write_text("\n".join(lines[500:]) + "\n")
-    return folder
+    return write_small_data(tmp_path_factory.mktemp("data") / "small")
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
-
-
-def start(arguments, cache):
-    """Starts `train.py`; its output is kept."""
-    return subprocess.Popen(
-        [sys.executable, ROOT / "train.py", *map(str, arguments)],
-        env={**os.environ, "TFXC_CACHE": str(cache)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(arguments, cache):
-    """`(exit code, standard output, standard error)` of `train.py`."""
-    process = start(arguments, cache)
-    output, errors = process.communicate(timeout=300)
-    return process.returncode, output, errors
 
 
 def state(folder, phase):

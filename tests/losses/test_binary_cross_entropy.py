@@ -124,7 +124,7 @@ def test_low_precision_scores_give_a_float32_loss(dtype):
 
 
 def test_round_trip():
-    loss = BinaryCrossEntropy(temperature=0.05, reduction="sum", name="ova")
+    loss = BinaryCrossEntropy(0.05, shift=2.0, reduction="sum", name="ova")
     twin = keras.losses.deserialize(keras.losses.serialize(loss))
     assert twin.name == "ova"
     relevance = np.array([[1, 0, 0], [0, 1, -1]])
@@ -132,7 +132,7 @@ def test_round_trip():
     value = float(loss(relevance, scores))
     assert float(twin(relevance, scores)) == value
     default = BinaryCrossEntropy().get_config()
-    for key in ("temperature", "reduction"):
+    for key in ("temperature", "shift", "reduction"):
         other = BinaryCrossEntropy(**{**loss.get_config(), key: default[key]})
         assert float(other(relevance, scores)) != value, key
 

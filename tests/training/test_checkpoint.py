@@ -4,7 +4,8 @@
   a model that has not trained yet, made later in the same program;
 - only the newest is kept, and what was not finished is not seen;
 - a checkpoint of another model, or a damaged one, is an `InputError` that
-  names it, and leaves the model as it was.
+  names it, and leaves model and checkpoint as they were: one of another
+  encoder, dimension, number of labels or size of batches too.
 """
 
 import keras
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from tfxc import InputError
-from tfxc.training import restore_checkpoint, save_checkpoint
+from tfxc.encoders import BagEncoder, DualEncoder, FullLabelClassifier
+from tfxc.layers import LabelClassifier
+from tfxc.training import RowAdagrad, restore_checkpoint, save_checkpoint
 
 
 def model_of(width=3, seed=0, optimizer=None):
@@ -129,6 +132,46 @@ def test_another_model(tmp_path, other):
         restore_checkpoint(tmp_path, model)
     for variable, old in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(variable, old)
+
+
+def label_model(
+    full=False, tokens=20, dim=4, hidden=3, labels=9, queries=5, seed=0
+):
+    """An encoder and a vector per label, on candidates or on all labels."""
+    encoder = BagEncoder(tokens, dim, hidden, seed=seed)
+    parts = encoder, RowAdagrad(tokens), queries
+    classifier = LabelClassifier(labels, dim, seed=seed)
+    rows = RowAdagrad(labels, padding=False)
+    model = (FullLabelClassifier if full else DualEncoder)(
+        *parts, classifier, rows
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def files_below(folder):
+    return {
+        file: file.read_bytes() for file in folder.rglob("*") if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "change", ["tokens", "dim", "hidden", "labels", "queries"]
+)
+def test_another_encoder_or_other_labels(tmp_path, full, change):
+    model, twin = label_model(full), label_model(full, seed=1)
+    save_checkpoint(tmp_path, model, 1, {})
+    files = files_below(tmp_path)
+    assert restore_checkpoint(tmp_path, twin)[0] == 1
+    assert_same(twin, values(model))
+    other = label_model(full, seed=1, **{change: 7})
+    other.optimizer.build(other.trainable_variables)
+    before = values(other)
+    with pytest.raises(InputError, match=r"epoch-00001: .*this model.*Receiv"):
+        restore_checkpoint(tmp_path, other)
+    assert_same(other, before)
+    assert files_below(tmp_path) == files
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "no json", "no manifest"])

@@ -3,22 +3,26 @@
 - rows with labels are trained on or held out, never both, others neither; who
   is held out is a function of the seed, and at most a tenth are;
 - vectors are those of the encoder, and the metrics of held-out rows those of
-  an exact search among all labels.
+  an exact search among all labels;
+- a batch has room for all labels at most, but for whole chunks.
 """
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 import tiny_training
 from rich.console import Console
 
+from tfxc.batching import Curriculum
 from tfxc.data import LabelLists
 from tfxc.encoders import BagEncoder
 from tfxc.metrics import evaluate_split
 from tfxc.run import Run
 from tfxc.search import ExactSearch
 from tfxc.training import Job, num_held_out, split_rows
+from tfxc.training import job as job_module
 
 
 def random_lists(rng, rows=200, labels=9):
@@ -114,3 +118,21 @@ def test_validation_is_an_exact_search(job):
     assert found["P@5"] > 0
     one = np.ones((tiny_training.LABELS, 8), np.float32)
     assert job.validate(lambda: one) != found
+
+
+@pytest.mark.parametrize(
+    ("asked", "chunk_rows", "room"),
+    [(10, None, 10), (99, None, 12), (10, 5, 10), (100, 5, 15), (96, 4, 12)],
+)
+def test_room_for_all_labels_in_whole_chunks(
+    job, monkeypatch, asked, chunk_rows, room
+):
+    """There are 12 labels; what they leave of the last chunk is padding."""
+    monkeypatch.setattr(job_module, "fit", lambda model, batches, *_: batches)
+    model = types.SimpleNamespace(
+        encoder=job.encoder, query_vectors=np.zeros((10, 8))
+    )
+    model.chunk_rows = chunk_rows
+    batches = job.train(model, "encoder", 1, asked, Curriculum())
+    assert batches.element_spec["relevance"].shape == (10, room)
+    assert batches.element_spec["candidates"]["ids"].shape[0] == room

@@ -1,7 +1,7 @@
 """Invariants of negative mining, without a model:
 
 - after a step the bank holds the vectors of its rows, on disk too, and of no
-  other rows; a bank of another shape is not used;
+  other rows; a bank of another shape is refused and left as it is;
 - the epoch that rebuilds the clusters is the first to use them, and they are
   on disk before its first step;
 - a run that was stopped within an epoch finds the batches of that epoch, and
@@ -115,12 +115,23 @@ def test_the_bank_holds_the_vectors_of_each_step(tmp_path):
     )
 
 
-def test_the_bank_is_kept_and_one_of_another_shape_is_not(tmp_path):
+def test_the_bank_is_kept(tmp_path):
     Mining(tmp_path).train(0, random_vectors())
-    assert np.array(Mining(tmp_path).mining.bank).any()
-    fewer = Mining(tmp_path, rows=ROWS[:-1])
-    assert fewer.mining.bank.shape == (12, DIM)
-    assert not np.array(fewer.mining.bank).any()
+    bank = np.array(Mining(tmp_path).mining.bank)
+    np.testing.assert_array_equal(
+        bank, random_vectors()[ROWS].astype(np.float16)
+    )
+
+
+@pytest.mark.parametrize("change", [{"rows": ROWS[:-1]}, {"dim": 8}])
+def test_a_bank_of_other_rows_or_another_encoder(tmp_path, change):
+    """It is another run's, which can still go on."""
+    Mining(tmp_path).train(0, random_vectors())
+    before = (tmp_path / "bank.npy").read_bytes()
+    with pytest.raises(InputError, match=r"bank\.npy: .*Received: \(13, 16\)"):
+        Mining(tmp_path, **change)
+    assert (tmp_path / "bank.npy").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["bank.npy"]
 
 
 def test_random_epochs_need_no_clusters(tmp_path):

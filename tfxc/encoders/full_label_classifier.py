@@ -13,7 +13,8 @@ class FullLabelClassifier(keras.Model):
 
     Nothing is sampled: each step compares its queries with every label, a block
     at a time, see `tfxc.layers.full_label_loss`. `fit` takes batches
-    `{"query": inputs, "positives": [q, p]}`.
+    `{"query": inputs, "positives": [q, p]}`. A query without labels is padding
+    and changes nothing.
 
     Args:
         encoder: See `DualEncoder`.
@@ -90,11 +91,16 @@ class FullLabelClassifier(keras.Model):
         with tf.GradientTape() as tape:
             tape.watch(floats)
             queries = self.encoder.head(gathered, training=True)
+        size = self.query_vectors.shape[0]
+        # Padding has no labels; no label is to be wrong for it.
+        used = tf.reduce_any(batch["positives"] >= 0, axis=1)
+        weights = tf.cast(used, "float32") / size  # [q]
         losses, to_queries, to_table = full_label_loss_and_gradients(
             queries,
             self.classifier.table,
             batch["positives"],
             cosine=self.classifier.cosine,
+            weights=weights,
             **self.settings,
         )
         gradients, of_floats = tape.gradient(
@@ -107,7 +113,6 @@ class FullLabelClassifier(keras.Model):
             self.optimizer.apply_gradients(zip(gradients, dense, strict=True))
         else:
             self.optimizer.iterations.assign_add(1)
-        size = self.query_vectors.shape[0]
         if self.row_optimizer is not None:
             self.row_optimizer.update(
                 self.encoder.table, [batch["query"]], of_floats, size
@@ -116,7 +121,7 @@ class FullLabelClassifier(keras.Model):
             self.classifier.table, to_table, size
         )
         self.query_vectors.assign(queries)
-        loss = tf.reduce_mean(losses)
+        loss = tf.reduce_sum(weights * losses)
         self.loss_tracker.update_state(loss)
         return {"loss": loss}
 

@@ -119,13 +119,16 @@ class Job:
                 mining.current, queries, relevant, batch_size
             )
         else:
+            room = min(num_candidates, max(relevant.num_columns, batch_size))
+            # Whole chunks: what labels do not fill is padding.
+            room += -room % (model.chunk_rows or 1)
             batches = training_batches(
                 mining.current,
                 queries,
                 labels or self.prepared.labels,
                 relevant,
                 batch_size,
-                min(num_candidates, max(relevant.num_columns, batch_size)),
+                room,
                 self.seed,
                 every_positive,
             )

@@ -161,8 +161,9 @@ def open_bank(path, rows, dim, start=None):
             bank = np.load(path, mmap_mode="r+", allow_pickle=False)
         except (EOFError, ValueError) as error:
             raise damaged(path, error) from error
-        if bank.shape == (rows, dim):
-            return bank
+        if bank.shape != (rows, dim):
+            raise damaged(path, f"{bank.shape} and not {(rows, dim)} vectors")
+        return bank
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     bank = np.lib.format.open_memmap(new, "w+", np.float16, (rows, dim))

@@ -1,0 +1,61 @@
+"""Data sets of any size for what recipes check, and one that they train on."""
+
+import numpy as np
+import pytest
+from train_command import (
+    SMALL,
+    files_below,
+    metrics_of,
+    run,
+    served_precision,
+    write_small_data,
+)
+
+from tfxc import InputError
+from tfxc.data import Dataset, LabelLists, Split
+
+
+def dataset_of(rows, labels=30, empty=0):
+    """Training queries of one label each, and some without any."""
+    ids, total = np.zeros(rows, np.int32), rows + empty
+    relevant = LabelLists(ids, np.minimum(np.arange(total + 1), rows), labels)
+    none = LabelLists.from_pairs([], [], total, labels)
+    split = Split(range(total), relevant, none)
+    return Dataset(split, split, None, range(labels))
+
+
+def refusal(module, dataset, **fields):
+    """What a recipe with some fields is refused with, in one message."""
+    with pytest.raises(InputError) as error:
+        module.check(module.Recipe(**fields), dataset)
+    return str(error.value)
+
+
+class SmallRun:
+    """A run that `train.py` took to its end.
+
+    Args:
+        folder: Empty folder for data, cache and run.
+        name: Name of the recipe.
+        options: Flags, beside those that make it small.
+    """
+
+    def __init__(self, folder, name, *options):
+        self.folder, self.cache = folder / "run", folder / "cache"
+        data = write_small_data(folder / "small")
+        self.command = [name, "--data", data, "--output", self.folder, *SMALL]
+        self.command += options
+        code, self.output, errors = run(self.command, self.cache)
+        assert code == 0, errors
+        self.metrics = metrics_of(self.folder)
+        self.served = served_precision(self.folder, data)
+
+    def assert_it_learnt_and_serves_as_measured(self):
+        assert self.metrics["P@1"] > 60, "of three words, two are right"
+        assert self.metrics["P@1"] == pytest.approx(self.served)
+
+    def assert_a_second_start_changes_nothing(self):
+        before = files_below(self.folder)
+        code, output, errors = run(self.command, self.cache)
+        assert code == 0 and f"{self.folder} is complete" in output, errors
+        assert files_below(self.folder) == before and len(before) > 9

@@ -1,0 +1,47 @@
+"""Invariants of the recipe DEXML:
+
+- it is refused what NGAME is, and its own defaults need no held-out queries;
+- a run ends in a model of the encoder alone, which answers as it was
+  measured, and a finished run is left alone.
+"""
+
+import dataclasses
+
+import pytest
+from recipe_cases import SmallRun, dataset_of, refusal
+
+from models import dexml
+
+
+def test_defaults():
+    dexml.check(dexml.Recipe(), dataset_of(2000))
+    pretrained = dataclasses.replace(
+        dexml.Recipe.transformer(), encoder="some/folder"
+    )
+    dexml.check(pretrained, dataset_of(2000))
+    few = {"epochs": 1, "batch_size": 8, "max_cluster_size": 8}
+    dexml.check(dexml.Recipe(**few, validation_rows=0), dataset_of(9))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"fusion": "sum", "validation_rows": 5}, "--fusion none"),
+        ({"batch_size": 3000}, "--batch-size: expected at least 1"),
+        ({"num_candidates": 9}, "--num-candidates: expected at least 1,024"),
+        ({"encoder": "x", "chunk_rows": 100}, "--chunk-rows: expected a div"),
+        ({"chunk_rows": 64}, "--chunk-rows: expected 0 for the bag encoder"),
+        ({"temperature": 0.0}, "--temperature: expected a number above 0"),
+    ],
+)
+def test_refused(fields, message):
+    assert message in refusal(dexml, dataset_of(2000), **fields)
+
+
+@pytest.mark.slow
+def test_a_run(tmp_path):
+    run = SmallRun(tmp_path, "dexml", "--epochs", 4)
+    assert "encoder 4/4" in run.output and "classifier" not in run.output
+    assert not any("encoder_alone" in name for name in run.metrics)
+    run.assert_it_learnt_and_serves_as_measured()
+    run.assert_a_second_start_changes_nothing()

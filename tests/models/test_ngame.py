@@ -1,0 +1,140 @@
+"""Invariants of the recipe NGAME:
+
+- fields out of their range are refused before anything is written, all in one
+  message; the bounds themselves are accepted, and so is every named recipe on
+  a data set of its size;
+- weights of scores need 20 held-out queries; chunks divide what they are of;
+- a tree over all scores, of classifiers on a frozen encoder or on one that
+  trains on, ends in a model that answers as it was measured.
+"""
+
+import pytest
+from recipe_cases import SmallRun, dataset_of, refusal
+
+from models import ngame
+from tfxc.saved_model import load_saved_model
+
+TRANSFORMER = {"encoder": "some/folder", "batch_size": 48}
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "held_out"),
+    [(400, 19, 19), (199, 1000, 19), (400, 0, 0), (5, 1000, 0)],
+)
+def test_too_few_rows_to_weigh_scores_on(rows, asked, held_out):
+    dataset = dataset_of(rows, empty=300)
+    fields = {"batch_size": 4, "max_cluster_size": 4, "validation_rows": asked}
+    for fusion in ("sum", "tree"):
+        message = refusal(ngame, dataset, fusion=fusion, **fields)
+        assert "--validation-rows" in message and "--fusion none" in message
+        assert message.endswith(f"Received: {held_out}")
+    ngame.check(ngame.Recipe(fusion="none", **fields), dataset)
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(400, 20), (200, 1000)])
+def test_just_enough_rows_to_weigh_scores_on(rows, asked):
+    recipe = ngame.Recipe(batch_size=64, validation_rows=asked, fusion="tree")
+    ngame.check(recipe, dataset_of(rows))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "candidates"), [(32, 96), (5, 96), (96, 96), (24, 100)]
+)
+def test_chunks_that_do_not_divide(chunk, candidates):
+    message = refusal(
+        ngame,
+        dataset_of(1000),
+        **TRANSFORMER,
+        num_candidates=candidates,
+        chunk_rows=chunk,
+    )
+    assert "--batch-size" in message and "--num-candidates" in message
+    assert message.startswith("--chunk-rows: expected a divisor of ")
+    assert message.endswith(f"Received: {chunk}")
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 24, 48])
+def test_chunks_that_divide(chunk):
+    recipe = ngame.Recipe(**TRANSFORMER, num_candidates=96, chunk_rows=chunk)
+    ngame.check(recipe, dataset_of(1000))
+
+
+def test_chunks_are_for_transformers():
+    message = refusal(
+        ngame, dataset_of(1000), batch_size=48, num_candidates=96, chunk_rows=24
+    )
+    assert message.startswith("--chunk-rows: expected 0 for the bag encoder")
+    assert "--encoder" in message and message.endswith("Received: 24")
+
+
+BOUNDS = {
+    "batch_size": (1001, 900),  # refused, accepted
+    "num_candidates": (63, 64),
+    "classifier_candidates": (63, 64),
+    "max_cluster_size": (65, 64),
+    "cluster_size": (17, 16),
+    "classifier_epochs": (-1, 0),
+    "classifier_dropout": (1.0, 0.99),
+    "classifier_learning_rate": (0.0, 1e-9),
+    "refresh_interval": (0, 1),
+    "cluster_growth": (-1, 0),
+    "cluster_start": (-1, 0),
+    "memory": (-1, 0),
+    "margin": (float("inf"), 0.0),
+    "shift": (float("nan"), -3.0),
+    "epochs": (0, 1),
+    "temperature": (0.0, 1e-3),
+    "seed": (2**32, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("field", BOUNDS)
+def test_bounds(field):
+    dataset, fields = dataset_of(1000), {"batch_size": 64}
+    wrong, right = BOUNDS[field]
+    message = refusal(ngame, dataset, **{**fields, field: wrong})
+    assert message.startswith(f"--{field.replace('_', '-')}: expected ")
+    assert f"Received: {wrong}" in message
+    assert "900 training queries have labels" in message
+    fields["classifier_candidates"] = 4096
+    ngame.check(ngame.Recipe(**{**fields, field: right}), dataset)
+
+
+def test_all_that_is_wrong_is_one_message():
+    wrong = {"margin": -1.0, "memory": -2, "length": 0}
+    message = refusal(ngame, dataset_of(1000), batch_size=64, **wrong)
+    lines = message.splitlines()
+    assert len(lines) == 4
+    for field, value in wrong.items():
+        [line] = [line for line in lines if f"--{field}:" in line]
+        assert line.endswith(f"Received: {value}")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "labels"),
+    [
+        ("yso_finna_en", 525_773, 24_965),
+        ("cooking", 12_404, 736),
+        ("bibtex", 4_880, 159),
+        ("delicious", 12_920, 983),
+        ("transformer", 1_000, 100),
+    ],
+)
+def test_named_recipes(name, rows, labels):
+    recipe = getattr(ngame.Recipe, name)()
+    ngame.check(recipe, dataset_of(rows, labels))
+    assert recipe != ngame.Recipe()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--train-encoder"]])
+def test_tree_of_encoder_classifier_and_memory(tmp_path, more):
+    fields = ["--epochs", 3, "--classifier-epochs", 1, "--fusion", "tree"]
+    fields += ["--validation-rows", 50, "--seed", 1]
+    run = SmallRun(tmp_path, "ngame", *fields, *more)
+    assert "encoder 3/3" in run.output and "classifier 1/1" in run.output
+    assert 0 < run.metrics["encoder_alone/P@1"] <= 100
+    run.assert_it_learnt_and_serves_as_measured()
+    _, description = load_saved_model(run.folder)
+    parts = description["fusion"]
+    assert parts["tree_weight"] > 0 < parts["classifier_weight"], "no tree"
