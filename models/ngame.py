@@ -9,8 +9,8 @@ M1  train the encoder: every few epochs cluster the bank of query vectors
     its queries as the candidates of all;
 M3  give each label a classifier, which starts as its encoded text;
 M4  train the classifiers in such batches too;
-    rank by encoder, classifiers and the labels of similar training queries,
-    weighed on held-out rows.
+    rank by encoder, classifiers, the labels of similar training queries and
+    how frequent labels are, weighed on held-out rows.
 
 Reference: [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452)
 """
@@ -33,7 +33,7 @@ class Recipe(tfxc.training.TextRecipe):
     """Whether M4 goes on training the encoder; in the paper it is frozen."""
     fusion: typing.Literal["none", "sum", "tree"] = "sum"
     """How scores are combined, by weights that held-out rows decide."""
-    memory: int = 50
+    memory: int = 100
     """Similar training queries whose labels count in the end; 0 for none."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
@@ -318,14 +318,15 @@ def trained(recipe, job, classifier, history):
 
 def fused(recipe, job, classifier):
     """The search by all scores, weighed on the held-out rows."""
+    counts = job.relevant.counts()
     search = tfxc.search.FusedSearch(
         job.label_vectors(),
         classifier=classifier,
         memory=remembered(recipe, job, job.rows) if recipe.memory else None,
+        popularity=np.log1p(counts).astype(np.float32),
     )
     if recipe.fusion == "none":
         return search.trimmed()
-    counts = job.relevant.counts()
     search = tfxc.search.fit_fusion(
         search,
         job.query_vectors(job.held_out),

@@ -31,7 +31,9 @@ def random_lists(rng, rows, most=3):
 
 
 class Case:
-    def __init__(self, rng, memory=True, classifier=True, tree=True):
+    def __init__(
+        self, rng, memory=True, classifier=True, tree=True, popularity=True
+    ):
         self.queries = unit(rng.normal(size=(23, DIM)))
         self.labels = unit(rng.normal(size=(LABELS, DIM)))
         parts = {}
@@ -44,6 +46,9 @@ class Case:
                 keys, random_lists(rng, 50), neighbours=5, temperature=0.2
             )
             parts["memory_weight"] = 0.7
+        if popularity:
+            parts["popularity"] = rng.random(LABELS).astype(np.float32)
+            parts["popularity_weight"] = 0.4
         if tree:
             features = [rng.normal(size=(80, 9)) for _ in range(3)]
             ids = rng.integers(0, LABELS, (80, 9))
@@ -64,6 +69,10 @@ class Case:
             for i in range(LABELS):
                 encoder = classifier = float(query @ self.labels[i])
                 scores[q, i] = encoder + search.memory_weight * memory[i]
+                if search.popularity is not None:
+                    scores[q, i] += (
+                        search.popularity_weight * search.popularity[i]
+                    )
                 if search.classifier is not None:
                     classifier = float(query @ search.classifier[i])
                     scores[q, i] += search.classifier_weight * classifier
@@ -88,6 +97,8 @@ PARTS = [
     {"tree": False, "classifier": False},
     {"memory": False},
     {"memory": False, "tree": False},
+    {"memory": False, "tree": False, "popularity": False},
+    {"popularity": False},
     {"classifier": False},
 ]
 
@@ -138,7 +149,8 @@ def test_more_places_than_labels(rng):
 
 
 def test_without_parts_it_is_exact_search(rng):
-    case = Case(rng, memory=False, classifier=False, tree=False)
+    none = dict.fromkeys(("memory", "classifier", "tree", "popularity"), False)
+    case = Case(rng, **none)
     exact = joined(ExactSearch(case.labels).top_k(case.queries, 7))
     found = joined(case.search.top_k(case.queries, 7))
     np.testing.assert_array_equal(exact[2], found[2])
@@ -149,7 +161,10 @@ def test_trimmed(rng):
     same = case.search.trimmed()
     assert same.tree is not None and same.memory is not None
     plain = FusedSearch(
-        case.labels, classifier=case.labels, memory=case.search.memory
+        case.labels,
+        classifier=case.labels,
+        memory=case.search.memory,
+        popularity=case.search.popularity,
     ).trimmed()
     assert plain.classifier is None and plain.memory is None
     assert not plain.needs_ranking

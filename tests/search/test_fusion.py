@@ -2,7 +2,7 @@
 
 - what helps on the held-out rows gets weight, what does not gets none;
 - a tree is used where it helps; the chosen search is better than the parts;
-- nDCG@5 of the judge is that of `RankingMetrics`;
+- the judge's nDCG@5 and recall are those of `RankingMetrics`;
 - too few rows are told.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from tfxc.data import LabelLists
 from tfxc.errors import InputError
 from tfxc.metrics import RankingMetrics
-from tfxc.search import FusedSearch, Memory, fit_fusion
+from tfxc.search import FusedSearch, Memory, fit_fusion, fusion
 from tfxc.search.fusion import Judged
 
 LABELS, DIM, ROWS = 40, 16, 400
@@ -96,19 +96,48 @@ def test_a_tree_where_it_helps(case, rng):
     assert best > ndcg(plain, queries, relevant) + 5
 
 
-def test_the_judge_counts_as_the_metrics_do(case, rng):
+def test_the_judge_counts_as_the_metrics_do(case, rng, monkeypatch):
+    monkeypatch.setattr(fusion, "RECALL_DEPTH", 10)
     truth, queries, relevant, keys, key_labels = case
     parts = {
         "classifier": noisy(rng, truth, 0.2),
         "memory": Memory.build(keys, key_labels),
+        "popularity": rng.random(LABELS).astype(np.float32),
     }
     judged = Judged(FusedSearch(truth, **parts), queries, relevant)
-    for a, b in ((0.0, 0.0), (0.5, 0.3), (2.0, 0.0)):
+    for a, b, c in ((0.0, 0.0, 0.0), (0.5, 0.3, 0.1), (2.0, 0.0, 0.4)):
         search = FusedSearch(
-            truth, **parts, classifier_weight=a, memory_weight=b
+            truth,
+            **parts,
+            classifier_weight=a,
+            memory_weight=b,
+            popularity_weight=c,
         )
-        expected = ndcg(search, queries, relevant)
-        assert judged.ndcg(a, b) == pytest.approx(expected, rel=1e-4)
+        metrics = RankingMetrics(LABELS, recall_ks=(10,))
+        [(_, _, ids)] = search.top_k(queries, 10)
+        metrics.update(ids, relevant)
+        result = metrics.result()
+        expected = (result["nDCG@5"] + result["R@10"]) / 2
+        assert judged.quality(a, b, c) == pytest.approx(expected, rel=1e-4)
+
+
+def test_popularity_where_the_encoder_knows_of_none(case, rng):
+    """Half of the labels are rare, and the encoder does not know which."""
+    truth, queries, relevant, _, _ = case
+    frequent = np.arange(LABELS) % 2 == 0
+    row = np.repeat(np.arange(ROWS), relevant.row_counts())
+    kept = frequent[relevant.ids] | (rng.random(len(row)) < 0.1)
+    relevant = LabelLists.from_pairs(
+        row[kept], relevant.ids[kept], ROWS, LABELS
+    )
+    search = FusedSearch(
+        noisy(rng, truth, 0.5), popularity=10.0 * frequent.astype(np.float32)
+    )
+    chosen = fit_fusion(search, queries, relevant, np.ones(LABELS), tree=False)
+    assert chosen.popularity_weight > 0
+    plain = dataclasses.replace(chosen, popularity=None)
+    best = ndcg(chosen, queries, relevant)
+    assert best > ndcg(plain, queries, relevant) + 5
 
 
 def test_too_few_rows(case):

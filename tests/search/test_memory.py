@@ -33,7 +33,7 @@ def random_case(rng, rows=60, labels=9, dim=5):
     return vectors, lists, queries
 
 
-def loops(vectors, lists, query, neighbours, temperature):
+def loops(vectors, lists, query, neighbours, temperature, power):
     """`{label: m}` of one query."""
     scores = vectors.astype(np.float16).astype(np.float32) @ query
     nearest = np.argsort(-scores)[:neighbours]
@@ -43,17 +43,23 @@ def loops(vectors, lists, query, neighbours, temperature):
     for key, weight in zip(nearest, weights, strict=True):
         for label in lists[key]:
             found[int(label)] = found.get(int(label), 0) + weight
-    return found
+    return {label: weight**power for label, weight in found.items()}
 
 
+@pytest.mark.parametrize("power", [1.0, 0.3])
 @pytest.mark.parametrize("exact", [1000, 10])
 @pytest.mark.parametrize("neighbours", [1, 6, 500])
-def test_equals_loops(rng, monkeypatch, exact, neighbours):
+def test_equals_loops(rng, monkeypatch, exact, neighbours, power):
     monkeypatch.setattr(memory, "EXACT", exact)
     monkeypatch.setattr(memory, "CLUSTER_SIZE", 8)
     vectors, lists, queries = random_case(rng)
     built = Memory.build(
-        vectors, lists, neighbours=neighbours, temperature=0.3, probes=99
+        vectors,
+        lists,
+        neighbours=neighbours,
+        temperature=0.3,
+        power=power,
+        probes=99,
     )
     assert len(built.centroids) == (1 if exact > 60 else 8)
     if exact == 10:
@@ -65,7 +71,7 @@ def test_equals_loops(rng, monkeypatch, exact, neighbours):
     pairs = row * 9 + label
     assert (np.diff(pairs) > 0).all()
     for number, query in enumerate(queries):
-        expected = loops(vectors, lists, query, neighbours, 0.3)
+        expected = loops(vectors, lists, query, neighbours, 0.3, power)
         mine = row == number
         assert label[mine].tolist() == sorted(expected)
         np.testing.assert_allclose(
@@ -84,7 +90,7 @@ def test_few_probes_find_most(rng, monkeypatch):
     noise = 0.15 * rng.normal(size=(3000, 16)).astype(np.float32)
     vectors = unit(centres[near] + noise)
     lists = LabelLists.from_pairs(np.arange(3000), near, 3000, 40)
-    built = Memory.build(vectors, lists, neighbours=10, probes=4)
+    built = Memory.build(vectors, lists, neighbours=10, probes=4, power=1.0)
     queries = vectors[:200]
     _, found = built.nearest(queries)
     keys = built.keys.reshape(-1, 16).astype(np.float32)

@@ -24,7 +24,8 @@ from tfxc.serving.fused_find import restored_search
 LABELS = 40
 TEXTS = ["red", "white wine", "meat red bread", "", "unknown", "tea butter"]
 ALONE = pathlib.Path(__file__).with_name("serve_alone.py")
-PARTS = ["memory", "tree", "classifier memory", "classifier tree memory"]
+PARTS = ["memory", "tree", "classifier memory", "popularity"]
+PARTS.append("classifier tree memory popularity")
 
 
 def unit(vectors):
@@ -55,6 +56,9 @@ def random_search(rng, parts, monkeypatch, rows=70):
             keys, lists, neighbours=7, temperature=0.2, probes=2
         )
         given["memory_weight"] = 0.6
+    if "popularity" in parts:
+        given["popularity"] = rng.random(LABELS).astype(np.float32)
+        given["popularity_weight"] = 0.2
     if "tree" in parts:
         features = [rng.normal(size=(80, 9)) for _ in range(3)]
         ids = rng.integers(0, LABELS, (80, 9))

@@ -1,4 +1,4 @@
-"""Search by several scores at once: label vectors, a memory and a tree."""
+"""Search by several scores at once: vectors, a memory, frequency, a tree."""
 
 import dataclasses
 
@@ -17,6 +17,7 @@ class FusedSearch:
 
     ```
     s(q, l)     = x_q . v_l + memory_weight m(q, l)
+                  + popularity_weight log(1 + n_l)
     v_l         = z_l + classifier_weight w_l
     score(q, l) = s(q, l) + tree_weight tree(x_q . z_l, x_q . w_l, m, 1 / p_l)
     ```
@@ -24,7 +25,10 @@ class FusedSearch:
     The scores of encoder and classifier are inner products with the same query
     vector, so their weighted sum needs one search, among the v. Ranked are the
     200 labels that it puts first (or k, if that is more), and all that the
-    memory names.
+    memory names. Negatives that come from other queries of the batch are mostly
+    frequent labels, so an encoder that was trained on them finds frequent
+    labels less often than they occur; n, the number of training queries of each
+    label, makes up for that.
 
     Args:
         label_vectors: `[L, d]`, float32; z, the encoded labels.
@@ -32,6 +36,8 @@ class FusedSearch:
         classifier_weight: Float.
         memory: `Memory`, or `None`.
         memory_weight: Float.
+        popularity: `[L]`, float32; log(1 + n), or `None`.
+        popularity_weight: Float.
         tree: `ScoreTree`, or `None`.
         tree_weight: Float.
 
@@ -51,6 +57,8 @@ class FusedSearch:
     classifier_weight: float = 0.0
     memory: Memory | None = None
     memory_weight: float = 0.0
+    popularity: np.ndarray | None = None
+    popularity_weight: float = 0.0
     tree: ScoreTree | None = None
     tree_weight: float = 0.0
 
@@ -59,6 +67,7 @@ class FusedSearch:
         kept = {
             "classifier": self.classifier_weight or self.tree_weight,
             "memory": self.memory_weight or self.tree_weight,
+            "popularity": self.popularity_weight,
             "tree": self.tree_weight,
         }
         nothing = {name: None for name, weight in kept.items() if not weight}
@@ -67,7 +76,8 @@ class FusedSearch:
     @property
     def needs_ranking(self):
         """Whether products with `vectors()` are not all there is."""
-        return self.memory is not None or self.tree is not None
+        parts = (self.memory, self.popularity, self.tree)
+        return any(part is not None for part in parts)
 
     @property
     def combines(self):
@@ -116,6 +126,9 @@ class FusedSearch:
     def scores(self, queries, table):
         """The final score of each candidate: `[b, n]`, float32."""
         scores = table.products + self.memory_weight * table.memory
+        if self.popularity is not None:
+            popularity = self.popularity[np.maximum(table.ids, 0)]
+            scores = scores + self.popularity_weight * popularity
         if self.tree is None or self.tree_weight == 0:
             return scores
         features = self.features(queries, table)

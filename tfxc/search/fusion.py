@@ -1,28 +1,33 @@
 """How much each score counts, decided on rows that no model was trained on."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 
 from tfxc.errors import InputError
-from tfxc.search.fused import best
 from tfxc.search.memory import BLOCK
 from tfxc.search.score_tree import ScoreTree
 
-CLASSIFIER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+# What each weight may be; 0 first, so that it wins where nothing helps.
+WEIGHTS = {
+    "classifier": (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
+    "memory": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6),
+    "popularity": (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05),
+}
+ROUNDS = 3
 TREE_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
-DEPTH = 5  # of the ranking that is judged
+DEPTH, RECALL_DEPTH = 5, 100  # of the rankings that are judged
 LEAST_ROWS = 20
 
 
 def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     """Chooses the weights of a `FusedSearch`, and whether to use a tree.
 
-    On one half of the rows each combination of weights is tried, and the tree
-    is fitted; the other half says how much the tree should count. What does
-    not help gets weight 0. Combinations are judged by nDCG@5.
+    The weights are tried one after the other, three times around. With a tree,
+    it is fitted to one half of the rows, and the other half says how much it
+    should count. What does not help gets weight 0. Judged is the mean of
+    nDCG@5, for whoever looks at the first few, and R@100, for whoever ranks the
+    found labels again.
 
     Args:
         search: `FusedSearch` with its parts; its weights do not matter.
@@ -50,23 +55,31 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
             f"Received: {len(queries)}"
         )
     order = np.random.default_rng(seed).permutation(len(queries))
-    halves = np.array_split(order, 2)
     one, other = (
-        Judged(search, queries[half], relevant.take(half)) for half in halves
+        Judged(search, queries[half], relevant.take(half))
+        for half in np.array_split(order, 2)
     )
-    grid = itertools.product(
-        CLASSIFIER_WEIGHTS if search.classifier is not None else (0.0,),
-        MEMORY_WEIGHTS if search.memory is not None else (0.0,),
-    )
-    chosen = max(grid, key=lambda pair: one.ndcg(*pair) + other.ndcg(*pair))
+    chosen = dict.fromkeys(WEIGHTS, 0.0)
+    for _ in range(ROUNDS):
+        for name in WEIGHTS:
+            if getattr(search, name) is not None:
+                chosen[name] = max(
+                    WEIGHTS[name],
+                    key=lambda w, n=name: (
+                        one.quality(**{**chosen, n: w})
+                        + other.quality(**{**chosen, n: w})
+                    ),
+                )
     search = dataclasses.replace(
-        search, classifier_weight=chosen[0], memory_weight=chosen[1]
+        search, **{f"{name}_weight": chosen[name] for name in WEIGHTS}
     )
     if not tree:
         return search.trimmed()
     fitted = ScoreTree.fit(one.features, one.ids, one.hits, weights, seed)
     bonus = fitted(other.features, other.ids)
-    weight = max(TREE_WEIGHTS, key=lambda w: other.ndcg(*chosen, w * bonus))
+    weight = max(
+        TREE_WEIGHTS, key=lambda w: other.quality(**chosen, bonus=w * bonus)
+    )
     search = dataclasses.replace(search, tree=fitted, tree_weight=weight)
     return search.trimmed()
 
@@ -92,7 +105,9 @@ class Judged:
         )
         self.hits = is_relevant(self.ids, relevant)
         self.counts = np.maximum(relevant.row_counts(), 1)
-        self.has_classifier = search.classifier is not None
+        self.popularity = 0.0
+        if search.popularity is not None:
+            self.popularity = search.popularity[np.maximum(self.ids, 0)]
 
     @staticmethod
     def _block(search, queries):
@@ -101,18 +116,27 @@ class Judged:
         table = even.candidates(queries, even.vectors())
         return table.ids, *search.features(queries, table)
 
-    def ndcg(self, classifier, memory, bonus=0.0):
-        """nDCG@5 with some weights, in percent."""
-        scores = self.features[0] + memory * self.features[2] + bonus
-        if self.has_classifier:
-            scores = scores + classifier * self.features[1]
-        scores = np.where(self.ids >= 0, scores, -np.inf)
-        places = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-        _, first = best(places, scores, DEPTH)
+    def quality(self, classifier=0.0, memory=0.0, popularity=0.0, bonus=0.0):
+        """The mean of nDCG@5 and R@100 with some weights, in percent."""
+        encoder, of_classifier, remembered = self.features
+        scores = encoder + memory * remembered + popularity * self.popularity
+        scores = scores + classifier * of_classifier + bonus
+        gains = self._best_hits(np.where(self.ids >= 0, scores, -np.inf))
         discount = 1 / np.log2(np.arange(DEPTH) + 2.0)
-        gains = np.take_along_axis(self.hits, first, axis=1) @ discount
         ideal = np.cumsum(discount)[np.minimum(self.counts, DEPTH) - 1]
-        return 100 * float(np.mean(gains / ideal))
+        ndcg = np.mean(gains[:, :DEPTH] @ discount[: gains.shape[1]] / ideal)
+        recall = np.mean(gains.sum(axis=1) / self.counts)
+        return 100 * float(ndcg + recall) / 2
+
+    def _best_hits(self, scores):
+        """Which of the best 100 labels of each row are hits, best first."""
+        depth = min(RECALL_DEPTH, scores.shape[1])
+        places = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+        first = np.argsort(
+            -np.take_along_axis(scores, places, axis=1), axis=1, kind="stable"
+        )
+        places = np.take_along_axis(places, first, axis=1)
+        return np.take_along_axis(self.hits, places, axis=1)
 
 
 def widened(table, width, column):

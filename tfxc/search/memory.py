@@ -21,9 +21,13 @@ class Memory:
     of queries, N(q) the nearest training queries and y their labels:
 
     ```
-    m(q, l) = sum over i in N(q) of  w_i y_il
+    m(q, l) = (sum over i in N(q) of  w_i y_il) ^ power
     w       = softmax over i in N(q) of  (x_q . x_i / temperature)
     ```
+
+    With a power below 1, that a label was ever given to a query like this one
+    counts for much, and how often for little: labels that one of a hundred
+    neighbours has rise above the many that none has.
 
     A query whose vector is zero is like no other: all its w are 0.
 
@@ -39,6 +43,7 @@ class Memory:
         relevant: `LabelLists` of all places of keys, `clusters * size` rows.
         neighbours: Nearest training queries to ask.
         temperature: Positive float; smaller ones trust the nearest more.
+        power: Positive float, at most 1.
         probes: Clusters to look into.
 
     Reference:
@@ -49,8 +54,9 @@ class Memory:
     sizes: np.ndarray
     centroids: np.ndarray
     relevant: LabelLists
-    neighbours: int = 50
+    neighbours: int = 100
     temperature: float = 0.05
+    power: float = 0.3
     probes: int = 32
 
     @classmethod
@@ -61,7 +67,7 @@ class Memory:
             vectors: `[n, d]`, float; unit vectors.
             relevant: `LabelLists` of `n` rows.
             seed: Of the clustering.
-            **settings: `neighbours`, `temperature`, `probes`.
+            **settings: `neighbours`, `temperature`, `power`, `probes`.
 
         Returns:
             A `Memory`.
@@ -155,7 +161,10 @@ class Memory:
         counts = lists.row_counts()
         row = np.repeat(np.arange(len(counts)) // keys.shape[1], counts)
         weight = np.repeat(weights.ravel(), counts)
-        return summed(row, lists.ids, weight, self.relevant.num_columns)
+        row, label, weight = summed(
+            row, lists.ids, weight, self.relevant.num_columns
+        )
+        return row, label, weight**self.power
 
 
 def highest(scores, count):

@@ -36,6 +36,8 @@ class FusedFind(tf.Module):
         self._find = find
         if search.memory is not None:
             self.add_memory(search.memory)
+        if search.popularity is not None:
+            self.popularity = constant(search.popularity)
         if search.tree is not None:
             self.parts = [constant(search.label_vectors)]
             if search.classifier is not None:
@@ -90,6 +92,9 @@ class FusedFind(tf.Module):
             product = tf.linalg.matvec(vectors, query)
             products = tf.concat([products, product], axis=0)
         scores = products + self._search.memory_weight * memory
+        if self._search.popularity is not None:
+            popularity = tf.gather(self.popularity, ids)
+            scores += self._search.popularity_weight * popularity
         if self._search.tree is not None:
             scores += self._search.tree_weight * self._ask(query, ids, memory)
         order = tf.argsort(ids)  # of equal scores the lower id comes first
@@ -120,9 +125,8 @@ class FusedFind(tf.Module):
         real = labels >= 0
         weights = tf.boolean_mask(weights, real)
         labels, where = tf.unique(tf.boolean_mask(labels, real))
-        return labels, tf.math.unsorted_segment_sum(
-            weights, where, tf.size(labels)
-        )
+        weights = tf.math.unsorted_segment_sum(weights, where, tf.size(labels))
+        return labels, weights**memory.power
 
     def _ask(self, query, ids, memory):
         """What the tree says: `[n]`."""
@@ -153,11 +157,13 @@ def settings(search):
     return {
         "classifier_weight": search.classifier_weight,
         "memory_weight": search.memory_weight,
+        "popularity_weight": search.popularity_weight,
         "tree_weight": search.tree_weight,
         "memory": memory
         and {
             "neighbours": memory.neighbours,
             "temperature": memory.temperature,
+            "power": memory.power,
             "probes": memory.probes,
         },
     }
@@ -188,6 +194,9 @@ def restored_search(model, fusion):
     if fusion["memory"]:
         parts["memory"] = restored_memory(model.fused, len(vectors), fusion)
         parts["memory_weight"] = fusion["memory_weight"]
+    if fusion["popularity_weight"]:
+        parts["popularity"] = model.fused.popularity.numpy()
+        parts["popularity_weight"] = fusion["popularity_weight"]
     return FusedSearch(**parts)
 
 
