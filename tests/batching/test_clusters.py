@@ -236,6 +236,18 @@ def test_length_of_a_vector_does_not_matter(rng):
     assert_same(balanced_clusters(x * scale, 9, 0), balanced_clusters(x, 9, 0))
 
 
+def test_many_dimensions_are_projected(rng):
+    """On a few dimensions of many nothing is lost by it; on noise, little."""
+    plain = np.linalg.qr(rng.normal(size=(60, 6)))[0].T  # 6 of 60 dimensions
+    vectors = rng.normal(size=(900, 6)) @ plain
+    whole, projected = (
+        balanced_clusters(vectors, 8, 0, max_dim=most) for most in (None, 6)
+    )
+    np.testing.assert_array_equal(whole.order, projected.order)
+    found = balanced_clusters(vectors, 8, 0, max_dim=3)
+    assert 0.5 < mean_cosine(vectors, found) < mean_cosine(vectors, whole)
+
+
 def test_finds_planted_clusters(rng):
     x, centre = planted(rng, clusters=64, size=32, d=32, noise=0.1)
     clusters = balanced_clusters(x, 32, seed=0)
@@ -284,6 +296,8 @@ def test_one_row_per_cluster_needs_no_clustering(rng):
     [
         (np.ones((5, 2)), {"cluster_size": 0}, "cluster_size=0"),
         (np.ones((5, 2)), {"sample_rows": 1}, "`sample_rows`"),
+        (np.ones((5, 2)), {"max_dim": 0}, "`max_dim`"),
+        (np.full((5, 2), np.nan), {"max_dim": 1}, "finite.*row 0"),
         (np.ones(5), {}, "shape"),
         (np.ones((0, 2)), {}, "shape"),
         (np.ones((2, 0)), {}, "shape"),
