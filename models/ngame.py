@@ -33,7 +33,7 @@ class Recipe(tfxc.training.TextRecipe):
     """Whether M4 goes on training the encoder; in the paper it is frozen."""
     fusion: typing.Literal["none", "sum", "tree"] = "sum"
     """How scores are combined, by weights that held-out rows decide."""
-    memory: int = 100
+    memory: int = 200
     """Similar training queries whose labels count in the end; 0 for none."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""

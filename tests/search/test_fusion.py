@@ -2,7 +2,7 @@
 
 - what helps on the held-out rows gets weight, what does not gets none;
 - a tree is used where it helps; the chosen search is better than the parts;
-- the judge's nDCG@5 and recall are those of `RankingMetrics`;
+- the judge's metrics are those of `RankingMetrics`;
 - too few rows are told.
 """
 
@@ -104,7 +104,8 @@ def test_the_judge_counts_as_the_metrics_do(case, rng, monkeypatch):
         "memory": Memory.build(keys, key_labels),
         "popularity": rng.random(LABELS).astype(np.float32),
     }
-    judged = Judged(FusedSearch(truth, **parts), queries, relevant)
+    weights = rng.uniform(1, 3, LABELS)
+    judged = Judged(FusedSearch(truth, **parts), queries, relevant, weights)
     for a, b, c in ((0.0, 0.0, 0.0), (0.5, 0.3, 0.1), (2.0, 0.0, 0.4)):
         search = FusedSearch(
             truth,
@@ -113,11 +114,12 @@ def test_the_judge_counts_as_the_metrics_do(case, rng, monkeypatch):
             memory_weight=b,
             popularity_weight=c,
         )
-        metrics = RankingMetrics(LABELS, recall_ks=(10,))
+        metrics = RankingMetrics(LABELS, weights, recall_ks=(10,))
         [(_, _, ids)] = search.top_k(queries, 10)
         metrics.update(ids, relevant)
         result = metrics.result()
-        expected = (result["nDCG@5"] + result["R@10"]) / 2
+        names = ("nDCG@5", "PSnDCG@5", "R@10")
+        expected = np.mean([result[name] for name in names])
         assert judged.quality(a, b, c) == pytest.approx(expected, rel=1e-4)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfxc.errors import InputError
+from tfxc.search.fused import place_in_row
 from tfxc.search.memory import BLOCK
 from tfxc.search.score_tree import ScoreTree
 
@@ -26,8 +27,8 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     The weights are tried one after the other, three times around. With a tree,
     it is fitted to one half of the rows, and the other half says how much it
     should count. What does not help gets weight 0. Judged is the mean of
-    nDCG@5, for whoever looks at the first few, and R@100, for whoever ranks the
-    found labels again.
+    nDCG@5, for whoever looks at the first few, PSnDCG@5, so that rare labels
+    are not given up for that, and R@100, for whoever ranks what was found.
 
     Args:
         search: `FusedSearch` with its parts; its weights do not matter.
@@ -56,7 +57,7 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
         )
     order = np.random.default_rng(seed).permutation(len(queries))
     one, other = (
-        Judged(search, queries[half], relevant.take(half))
+        Judged(search, queries[half], relevant.take(half), weights)
         for half in np.array_split(order, 2)
     )
     chosen = dict.fromkeys(WEIGHTS, 0.0)
@@ -91,9 +92,10 @@ class Judged:
         search: `FusedSearch`.
         queries: `[n, d]`, float.
         relevant: `LabelLists` of `n` rows.
+        weights: `[L]`, float; inverse propensity of each label.
     """
 
-    def __init__(self, search, queries, relevant):
+    def __init__(self, search, queries, relevant, weights):
         tables = [
             self._block(search, np.asarray(queries[i : i + BLOCK], np.float32))
             for i in range(0, len(queries), BLOCK)
@@ -104,7 +106,10 @@ class Judged:
             for i, column in enumerate(zip(*tables, strict=True))
         )
         self.hits = is_relevant(self.ids, relevant)
+        self.weights = weights[np.maximum(self.ids, 0)]
         self.counts = np.maximum(relevant.row_counts(), 1)
+        self.ideal = best_gains(relevant, np.ones_like(weights))
+        self.ideal_weighted = best_gains(relevant, weights)
         self.popularity = 0.0
         if search.popularity is not None:
             self.popularity = search.popularity[np.maximum(self.ids, 0)]
@@ -117,26 +122,48 @@ class Judged:
         return table.ids, *search.features(queries, table)
 
     def quality(self, classifier=0.0, memory=0.0, popularity=0.0, bonus=0.0):
-        """The mean of nDCG@5 and R@100 with some weights, in percent."""
+        """The mean of nDCG@5, PSnDCG@5 and R@100, in percent."""
         encoder, of_classifier, remembered = self.features
         scores = encoder + memory * remembered + popularity * self.popularity
         scores = scores + classifier * of_classifier + bonus
-        gains = self._best_hits(np.where(self.ids >= 0, scores, -np.inf))
-        discount = 1 / np.log2(np.arange(DEPTH) + 2.0)
-        ideal = np.cumsum(discount)[np.minimum(self.counts, DEPTH) - 1]
-        ndcg = np.mean(gains[:, :DEPTH] @ discount[: gains.shape[1]] / ideal)
-        recall = np.mean(gains.sum(axis=1) / self.counts)
-        return 100 * float(ndcg + recall) / 2
-
-    def _best_hits(self, scores):
-        """Which of the best 100 labels of each row are hits, best first."""
-        depth = min(RECALL_DEPTH, scores.shape[1])
-        places = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        first = np.argsort(
-            -np.take_along_axis(scores, places, axis=1), axis=1, kind="stable"
+        places = first_places(np.where(self.ids >= 0, scores, -np.inf))
+        hits, weights = (
+            np.take_along_axis(table, places, axis=1)
+            for table in (self.hits, self.weights)
         )
-        places = np.take_along_axis(places, first, axis=1)
-        return np.take_along_axis(self.hits, places, axis=1)
+        discount = discounts(places.shape[1])
+        gains, weighted = hits @ discount, (hits * weights) @ discount
+        return (100 / 3) * float(
+            np.mean(gains / self.ideal)
+            + weighted.sum() / self.ideal_weighted.sum()
+            + np.mean(hits.sum(axis=1) / self.counts)
+        )
+
+
+def first_places(scores):
+    """Where the best 100 scores of each row are, best first."""
+    depth = min(RECALL_DEPTH, scores.shape[1])
+    places = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+    found = np.take_along_axis(scores, places, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
+
+
+def discounts(size):
+    """What a hit at each place counts in nDCG@5: `[size]`."""
+    place = np.arange(size)
+    return np.where(place < DEPTH, 1 / np.log2(place + 2.0), 0.0)
+
+
+def best_gains(relevant, weights):
+    """The weighted DCG@5 of a perfect ranking of each row: `[n]`."""
+    counts = relevant.row_counts()
+    row = np.repeat(np.arange(len(counts)), counts)
+    gain = weights[relevant.ids]
+    gain = gain[np.lexsort((-gain, row))]
+    place = place_in_row(row, len(counts))
+    gain = gain * discounts(max(counts.max(initial=1), DEPTH))[place]
+    return np.maximum(np.bincount(row, gain, len(counts)), 1e-12)
 
 
 def widened(table, width, column):

@@ -54,10 +54,10 @@ class Memory:
     sizes: np.ndarray
     centroids: np.ndarray
     relevant: LabelLists
-    neighbours: int = 100
+    neighbours: int = 200
     temperature: float = 0.05
-    power: float = 0.3
-    probes: int = 32
+    power: float = 0.4
+    probes: int = 64
 
     @classmethod
     def build(cls, vectors, relevant, seed=0, **settings):
