@@ -22,7 +22,7 @@ from record import read_results, timed_command, write_results
 MINILM = "cooking, MiniLM"
 ALONE = "yso-finna-en, encoder alone"
 TASKS = {
-    ALONE: ["--fusion", "none", "--memory", 0],
+    ALONE: ["--fusion", "none", "--memory", 0, "--num-candidates", 2048],
     "yso-finna-en": [],
     "cooking": [],
     MINILM: [],
@@ -40,10 +40,12 @@ def main():
     )
     results = read_results("pipeline")
     for task in options.task or TASKS:
-        seeds = [measure(task, options, seed) for seed in options.seeds]
-        results[task] = {"mean": mean(seeds), "seeds": seeds}
-        with contextlib.redirect_stdout(None):  # after each, so none is lost
-            write_results("pipeline", command, results)
+        seeds = results.get(task, {}).get("seeds", {})
+        for seed in options.seeds:
+            seeds[str(seed)] = measure(task, options, seed)
+            results[task] = {"mean": mean(seeds.values()), "seeds": seeds}
+            with contextlib.redirect_stdout(None):  # so that none is lost
+                write_results("pipeline", command, results)
     write_results("pipeline", command, results)
 
 
@@ -85,7 +87,6 @@ def measure(task, options, seed):
     alone = [f"encoder_alone/{name}" for name in METRICS]
     planning = sum(float(row["plan_seconds"]) for row in history)
     return {
-        "seed": seed,
         **{name: metrics[name] for name in METRICS},
         **{name: metrics[name] for name in alone if name in metrics},
         **whole,
@@ -99,11 +100,9 @@ def measure(task, options, seed):
 
 def mean(seeds):
     """The mean of each figure over the seeds, and the most memory."""
-    figures = {
-        name: statistics.mean(seed[name] for seed in seeds)
-        for name in seeds[0]
-        if name != "seed"
-    }
+    seeds = list(seeds)
+    common = [name for name in seeds[0] if all(name in s for s in seeds)]
+    figures = {name: statistics.mean(s[name] for s in seeds) for name in common}
     return {**figures, "peak_gb": max(seed["peak_gb"] for seed in seeds)}
 
 

@@ -33,7 +33,7 @@ class Recipe(tfxc.training.TextRecipe):
     """Whether M4 goes on training the encoder; in the paper it is frozen."""
     fusion: typing.Literal["none", "sum", "tree"] = "sum"
     """How scores are combined, by weights that held-out rows decide."""
-    memory: int = 200
+    memory: int = 400
     """Similar training queries whose labels count in the end; 0 for none."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
@@ -74,7 +74,7 @@ class Recipe(tfxc.training.TextRecipe):
         """525,773 library titles, 24,965 subjects."""
         return cls(
             epochs=4,
-            num_candidates=3072,
+            num_candidates=4096,
             min_count=3,
             ngrams=(),
             max_cluster_size=8,
@@ -84,17 +84,24 @@ class Recipe(tfxc.training.TextRecipe):
     @classmethod
     def cooking(cls):
         """12,404 question titles, 736 tags; soon learnt by heart."""
-        return cls(epochs=4)
+        return cls(epochs=6, label_queries=True)
 
     @classmethod
     def bibtex(cls):
         """4,880 bags of words, 159 tags without text."""
-        return cls(epochs=20, batch_size=256, num_candidates=512, length=128)
+        return cls(
+            epochs=20,
+            batch_size=256,
+            num_candidates=512,
+            temperature=0.1,
+            hidden=512,
+            length=128,
+        )
 
     @classmethod
     def delicious(cls):
         """12,920 bags of words, 983 tags without text."""
-        return cls(epochs=20, batch_size=512, length=128)
+        return cls(epochs=20, batch_size=512, hidden=512, length=128)
 
     @classmethod
     def transformer(cls):

@@ -54,9 +54,9 @@ class Memory:
     sizes: np.ndarray
     centroids: np.ndarray
     relevant: LabelLists
-    neighbours: int = 200
-    temperature: float = 0.05
-    power: float = 0.4
+    neighbours: int = 400
+    temperature: float = 0.04
+    power: float = 0.3
     probes: int = 64
 
     @classmethod
