@@ -1,4 +1,4 @@
-"""Writes the table of results in the README from `benchmarks/results/`.
+"""Writes the tables of the README from `benchmarks/results/`.
 
 python benchmarks/table.py
 """
@@ -21,7 +21,21 @@ BARS = {
 }
 # The most minutes and gigabytes.
 LIMITS = {ALONE: (30, 3), "yso-finna-en": (45, 5), MINILM: (40, None)}
-START, END = "<!-- results -->\n", "<!-- end of results -->"
+# The rows of tfxc in the comparison with other packages.
+OURS = {
+    "yso-finna-en": {"tfxc ngame": "yso-finna-en"},
+    "cooking": {"tfxc ngame": "cooking", "tfxc ngame, MiniLM": MINILM},
+}
+PEERS = {
+    "centroid": "label centroids of TF-IDF",
+    "pecos-xrlinear": "PECOS XR-Linear",
+    "napkinxc-plt": "napkinXC PLT",
+    "one-vs-rest-svm": "scikit-learn one-vs-rest SVM",
+    "st-minilm-zeroshot": "sentence-transformers, MiniLM as it comes",
+    "st-minilm-mnrl-1ep": "the same, 1 epoch of MNRL",
+    "st-minilm-mnrl-3ep": "the same, 3 epochs",
+}
+COMPARED = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5", "R@10", "R@100")
 
 
 def lines():
@@ -154,6 +168,34 @@ def pipeline_rows():
         )
 
 
+def comparison():
+    """The lines of the comparison with other packages."""
+    yield f"| | {' | '.join(COMPARED)} | train s | predict s | GB |"
+    yield "|---|" + "---|" * (len(COMPARED) + 3)
+    ours, peers = read("pipeline")["results"], read("peers")["results"]
+    for dataset, tasks in OURS.items():
+        yield f"| **{dataset}** |" + " |" * (len(COMPARED) + 3)
+        for name, task in tasks.items():
+            figures = ours[task]["mean"]
+            predict = figures["evaluate_seconds"]
+            train = figures["seconds"] - predict
+            count = len(ours[task]["seeds"])
+            name = f"{name} (mean of {count})" if count > 1 else name
+            yield line(f"**{name}**", figures, train, predict)
+        for name, text in PEERS.items():
+            figures = peers[dataset].get(name)
+            if figures is not None:
+                train = figures["features_s"] + figures["train_s"]
+                yield line(text, figures, train, figures["predict_s"])
+
+
+def line(name, figures, train, predict):
+    """One line of the comparison."""
+    metrics = " | ".join(f"{figures[metric]:.1f}" for metric in COMPARED)
+    times = f"{train:.0f} | {predict:.0f} | {figures['peak_gb']:.1f}"
+    return f"| {name} | {metrics} | {times} |"
+
+
 def read(name):
     """One file of results."""
     return json.loads((RESULTS / f"{name}.json").read_text())
@@ -161,10 +203,13 @@ def read(name):
 
 def main():
     text = README.read_text()
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    table = "\n".join(lines())
-    README.write_text(f"{before}{START}{table}\n{END}{after}")
+    for name, table in (("results", lines()), ("peers", comparison())):
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(start)
+        after = rest.split(end)[1]
+        joined = "\n".join(table)
+        text = f"{before}{start}{joined}\n{end}{after}"
+    README.write_text(text)
 
 
 if __name__ == "__main__":
