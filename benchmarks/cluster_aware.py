@@ -2,8 +2,8 @@
 
     python benchmarks/cluster_aware.py --data ../shared/data
 
-Both arms train the encoder of yso-finna-en for as many epochs, on the same rows,
-with the same candidates per query; only which rows meet in a batch differs.
+Both arms train the encoder of yso-finna-en for as many epochs, on the same
+rows, with the same candidates per query; only which rows meet differs.
 Batches have 256 queries and no candidates but their own labels, as many as a
 transformer could afford: the more candidates, the less is left to choose.
 Measured on training queries that were held out, of the last epoch.

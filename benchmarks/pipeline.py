@@ -22,7 +22,7 @@ from record import read_results, timed_command, write_results
 MINILM = "cooking, MiniLM"
 ALONE = "yso-finna-en, encoder alone"
 TASKS = {
-    ALONE: ["--fusion", "none", "--memory", 0, "--num-candidates", 2048],
+    ALONE: ["--fusion", "none", "--memory", 0, "--dim", 256],
     "yso-finna-en": [],
     "cooking": [],
     MINILM: [],
