@@ -9,7 +9,7 @@ from tfxc.data.label_lists import LabelLists
 
 CLUSTER_SIZE = 512
 EXACT = 16_384  # keys up to which all are compared
-BLOCK = 8192  # queries that are looked up together
+BLOCK = 2048  # queries that are looked up together
 
 
 @dataclasses.dataclass(frozen=True)
