@@ -25,17 +25,24 @@ def encode(encoder, inputs, rows=None, block_rows=1024, dtype=np.float32):
     """
     if rows is None:
         rows = np.arange(len(inputs))
-    step = compiled(encoder)
+    step_for = compiled(encoder)
     vectors = np.empty((len(rows), encoder.dim), dtype)
     order = np.argsort(inputs.lengths(rows), kind="stable")
     for start in range(0, len(rows), block_rows):
         places = order[start : start + block_rows]
-        block = step(inputs.take(rows[places], block_rows))
+        block = inputs.take(rows[places], block_rows)
+        shapes = tuple(x.shape for x in tf.nest.flatten(block))
+        block = step_for(shapes)(block)
         vectors[places] = block[: len(places)]
     return vectors
 
 
 @functools.lru_cache(maxsize=2)
 def compiled(encoder):
-    """The encoder as one compiled function."""
-    return tf.function(encoder, jit_compile=True)
+    """A function that returns the encoder, compiled for some shapes.
+
+    One function for all would be traced as often, and TensorFlow would warn.
+    """
+    return functools.cache(
+        lambda shapes: tf.function(encoder, jit_compile=True)
+    )
