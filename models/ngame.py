@@ -87,6 +87,11 @@ class Recipe(tfxc.training.TextRecipe):
         return cls(epochs=6, label_queries=True)
 
     @classmethod
+    def python_api(cls):
+        """The built-in data: some names occur in no training sentence."""
+        return cls(label_queries=True, temperature=0.1)
+
+    @classmethod
     def bibtex(cls):
         """4,880 bags of words, 159 tags without text."""
         return cls(

@@ -114,6 +114,7 @@ def test_all_that_is_wrong_is_one_message():
     [
         ("yso_finna_en", 525_773, 24_965),
         ("cooking", 12_404, 736),
+        ("python_api", 50_000, 11_000),
         ("bibtex", 4_880, 159),
         ("delicious", 12_920, 983),
         ("transformer", 1_000, 100),
