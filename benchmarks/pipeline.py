@@ -84,11 +84,17 @@ def measure(task, options, seed):
         metrics = json.loads((run / "metrics.json").read_text())
         with open(run / "history.csv") as lines:
             history = list(csv.DictReader(lines))
-    alone = [f"encoder_alone/{name}" for name in METRICS]
+    # Where the encoder is all that counts, its figures are those of the model.
+    alone = {
+        f"encoder_alone/{name}": metrics.get(
+            f"encoder_alone/{name}", metrics[name]
+        )
+        for name in METRICS
+    }
     planning = sum(float(row["plan_seconds"]) for row in history)
     return {
         **{name: metrics[name] for name in METRICS},
-        **{name: metrics[name] for name in alone if name in metrics},
+        **alone,
         **whole,
         "train_seconds": metrics["train_seconds"],
         "evaluate_seconds": metrics["evaluate_seconds"],
@@ -101,8 +107,9 @@ def measure(task, options, seed):
 def mean(seeds):
     """The mean of each figure over the seeds, and the most memory."""
     seeds = list(seeds)
-    common = [name for name in seeds[0] if all(name in s for s in seeds)]
-    figures = {name: statistics.mean(s[name] for s in seeds) for name in common}
+    figures = {
+        name: statistics.mean(seed[name] for seed in seeds) for name in seeds[0]
+    }
     return {**figures, "peak_gb": max(seed["peak_gb"] for seed in seeds)}
 
 
