@@ -49,6 +49,15 @@ def lines():
 def rows():
     """`(what, bar, measured, command)` of each claim."""
     yield from pipeline_rows()
+    report = read("cluster_aware")
+    more = report["results"]["difference"]
+    yield (
+        "whole clusters against random batches of 256, 256 labels: "
+        "P@1, PSP@1, R@100",
+        "ahead",
+        ", ".join(f"{more[n]['mean']:+.1f}" for n in ("P@1", "PSP@1", "R@100")),
+        report["command"],
+    )
     report = read("clustering")
     first = report["results"][0]
     yield (
