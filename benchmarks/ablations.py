@@ -10,13 +10,10 @@ the file of results.
 
 import argparse
 import contextlib
-import csv
-import json
 import pathlib
 import statistics
-import tempfile
 
-from record import read_results, timed_command, write_results
+from record import read_results, timed_run, write_results
 
 ARMS = {
     "as it is": [],
@@ -24,6 +21,7 @@ ARMS = {
     "no label texts as queries": ["--no-label-queries"],
     "free vector per 8 labels": ["--label-clusters", 8],
     "no memory of training queries": ["--memory", 0],
+    "no popularity of labels": ["--no-popularity"],
     "random batches": ["--cluster-start", 1_000_000],
     "classifiers, frozen encoder": ["--classifier-epochs", 4],
 }
@@ -47,7 +45,7 @@ def main():
     for dataset in options.dataset:
         for arm in options.arm or ARMS:
             seeds = [
-                measure(options.data.resolve() / dataset, seed, ARMS[arm])
+                measure(options.data / dataset, seed, ARMS[arm])
                 for seed in options.seeds
             ]
             results.setdefault(dataset, {})[arm] = summary(seeds)
@@ -58,16 +56,7 @@ def main():
 
 def measure(data, seed, flags):
     """The figures of one run: `{"held out P@1": percent, ...}`."""
-    with tempfile.TemporaryDirectory() as folder:
-        timed_command(
-            [
-                *("train.py", "ngame", "--data", data, "--output", folder),
-                *("--seed", seed, *flags),
-            ]
-        )
-        metrics = json.loads(pathlib.Path(folder, "metrics.json").read_text())
-        with open(pathlib.Path(folder, "history.csv")) as lines:
-            history = list(csv.DictReader(lines))
+    _, metrics, history = timed_run("ngame", data, seed, flags)
     last = [row for row in history if row["phase"] == "encoder"][-1]
     return {
         **{f"held out {name}": float(last[name]) for name in METRICS},

@@ -10,17 +10,19 @@ Measured on training queries that were held out, of the last epoch.
 """
 
 import argparse
-import csv
 import pathlib
 import statistics
-import tempfile
 
-from record import timed_command, write_results
+from record import timed_run, write_results
 
 ARMS = {
     "random batches": ["--cluster-start", 1_000_000],
     "whole clusters": ["--cluster-start", 1],
 }
+COMMON = [
+    *("--batch-size", 256, "--num-candidates", 256, "--epochs", 3),
+    *("--validation-rows", 10_000, "--fusion", "none"),
+]
 SHOWN = ("P@1", "P@5", "PSP@1", "R@100", "missed_share", "seconds")
 
 
@@ -31,7 +33,7 @@ def main():
     options = parser.parse_args()
     results = {
         arm: [
-            last_epoch(options.data.resolve() / "yso-finna-en", seed, flags)
+            last_epoch(options.data / "yso-finna-en", seed, flags)
             for seed in range(options.seeds)
         ]
         for arm, flags in ARMS.items()
@@ -52,18 +54,8 @@ def main():
 
 def last_epoch(data, seed, flags):
     """The last line of `history.csv`, of a run that stops there."""
-    with tempfile.TemporaryDirectory() as folder:
-        timed_command(
-            [
-                *("train.py", "ngame", "--data", data, "--output", folder),
-                *("--seed", seed, "--validation-rows", 10_000),
-                *("--batch-size", 256, "--num-candidates", 256),
-                *("--epochs", 3, "--fusion", "none", "--memory", 0),
-                *flags,
-            ]
-        )
-        with open(pathlib.Path(folder) / "history.csv") as lines:
-            row = list(csv.DictReader(lines))[-1]
+    _, _, history = timed_run("ngame", data, seed, [*COMMON, *flags])
+    row = history[-1]
     return {name: float(row[name]) for name in SHOWN if row.get(name)}
 
 

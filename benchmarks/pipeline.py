@@ -11,18 +11,15 @@ Figures of tasks that are not measured again stay in the file of results.
 
 import argparse
 import contextlib
-import csv
-import json
 import pathlib
 import statistics
-import tempfile
 
-from record import read_results, timed_command, write_results
+from record import read_results, timed_run, write_results
 
 MINILM = "cooking, MiniLM"
-ALONE = "yso-finna-en, encoder alone"
+ALONE = "yso-finna-en, encoder alone, dim 256"
 TASKS = {
-    ALONE: ["--fusion", "none", "--memory", 0, "--dim", 256],
+    ALONE: ["--fusion", "none", "--dim", 256],
     "yso-finna-en": [],
     "cooking": [],
     MINILM: [],
@@ -71,19 +68,10 @@ def measure(task, options, seed):
     flags = TASKS[task]
     if task == MINILM:
         flags = ["--encoder", options.minilm.resolve()]
-    data = options.data.resolve() / task.split(",")[0]
-    with tempfile.TemporaryDirectory() as folder:
-        run = pathlib.Path(folder) / "run"
-        whole = timed_command(
-            [
-                *("train.py", "ngame", "--data", data, "--output", run),
-                *("--seed", seed, *flags),
-            ],
-            {"TFXC_CACHE": f"{folder}/cache"},
-        )
-        metrics = json.loads((run / "metrics.json").read_text())
-        with open(run / "history.csv") as lines:
-            history = list(csv.DictReader(lines))
+    whole, metrics, history = timed_run(
+        *("ngame", options.data / task.split(",")[0], seed, flags),
+        empty_cache=True,
+    )
     # Where the encoder is all that counts, its figures are those of the model.
     alone = {
         f"encoder_alone/{name}": metrics.get(

@@ -1,11 +1,13 @@
-"""Where results go, and the machine that they come from."""
+"""Runs to measure, and where their results go."""
 
+import csv
 import json
 import os
 import pathlib
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -65,3 +67,31 @@ def timed_command(arguments, environment=None):
         "seconds": round(time.perf_counter() - start, 1),
         "peak_gb": round(usage.ru_maxrss * 1024 / 1e9, 2),
     }
+
+
+def timed_run(recipe, data, seed, flags, empty_cache=False):
+    """Runs `train.py` on a data set as a process of its own.
+
+    Args:
+        recipe: Its name.
+        data: Path of the data set.
+        seed: Integer.
+        flags: Further arguments.
+        empty_cache: Whether to prepare the data anew.
+
+    Returns:
+        What `timed_command` returns, the content of `metrics.json`, and that of
+        `history.csv` as dictionaries of strings.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = pathlib.Path(folder) / "run"
+        whole = timed_command(
+            [
+                *("train.py", recipe, "--data", data.resolve()),
+                *("--output", run, "--seed", seed, *flags),
+            ],
+            {"TFXC_CACHE": f"{folder}/cache"} if empty_cache else {},
+        )
+        metrics = json.loads((run / "metrics.json").read_text())
+        with open(run / "history.csv") as lines:
+            return whole, metrics, list(csv.DictReader(lines))

@@ -14,6 +14,7 @@ Reference: [Gupta et al., 2024](https://arxiv.org/abs/2310.10636)
 
 import dataclasses
 
+import tfxc
 from models import ngame
 
 
@@ -51,6 +52,9 @@ class Recipe(ngame.Recipe):
 def check(recipe, dataset):
     """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
     ngame.check(recipe, dataset)
+    tfxc.training.check_fields(
+        recipe, {"classifier_epochs": (0, 0)}, "DEXML has no classifiers."
+    )
 
 
 def fit(recipe, dataset, key, run, console):

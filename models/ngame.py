@@ -35,6 +35,8 @@ class Recipe(tfxc.training.TextRecipe):
     """How scores are combined, by weights that held-out rows decide."""
     memory: int = 400
     """Similar training queries whose labels count in the end; 0 for none."""
+    popularity: bool = True
+    """Whether frequent labels gain, as much as held-out rows say."""
     num_candidates: int = 2048
     """Labels that each query of a batch is compared with."""
     classifier_candidates: int = 4096
@@ -330,15 +332,17 @@ def trained(recipe, job, classifier, history):
 
 def fused(recipe, job, classifier):
     """The search by all scores, weighed on the held-out rows."""
+    search = tfxc.search.FusedSearch(job.label_vectors())
+    if recipe.fusion == "none":
+        return search
     counts = job.relevant.counts()
-    search = tfxc.search.FusedSearch(
-        job.label_vectors(),
+    frequency = np.log1p(counts).astype(np.float32)
+    search = dataclasses.replace(
+        search,
         classifier=classifier,
         memory=remembered(recipe, job, job.rows) if recipe.memory else None,
-        popularity=np.log1p(counts).astype(np.float32),
+        popularity=frequency if recipe.popularity else None,
     )
-    if recipe.fusion == "none":
-        return search.trimmed()
     search = tfxc.search.fit_fusion(
         search,
         job.query_vectors(job.held_out),

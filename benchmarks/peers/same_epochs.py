@@ -11,16 +11,13 @@ be in the batch. A pair, of both, is a query encoded with a label for it.
 """
 
 import argparse
-import csv
-import json
 import pathlib
 import sys
-import tempfile
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from record import timed_command, write_results
+from record import timed_run, write_results
 from run import EPOCHS, measure
 
 import tfxc
@@ -74,19 +71,14 @@ def parse():
 
 def of_tfxc(options, epochs, seed, queries):
     """`train.py ngame`, of which only M1 is done."""
-    with tempfile.TemporaryDirectory() as folder:
-        whole = timed_command(
-            [
-                *("train.py", "ngame", "--data", options.data / "cooking"),
-                *("--encoder", options.minilm.resolve(), "--output", folder),
-                *("--epochs", epochs, "--seed", seed),
-                *("--classifier-epochs", 0, "--fusion", "none"),
-                *("--memory", 0, "--validation-rows", 0),
-            ]
-        )
-        metrics = json.loads(pathlib.Path(folder, "metrics.json").read_text())
-        with open(pathlib.Path(folder, "history.csv")) as lines:
-            history = list(csv.DictReader(lines))
+    whole, metrics, history = timed_run(
+        *("ngame", options.data / "cooking", seed),
+        [
+            *("--encoder", options.minilm.resolve(), "--epochs", epochs),
+            *("--classifier-epochs", 0, "--fusion", "none"),
+            *("--validation-rows", 0),
+        ],
+    )
     seconds = sum(float(row["fit_seconds"]) for row in history)
     return {
         **{name: metrics[name] for name in METRICS},

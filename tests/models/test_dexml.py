@@ -31,6 +31,7 @@ def test_defaults():
         ({"num_candidates": 9}, "--num-candidates: expected at least 1,024"),
         ({"encoder": "x", "chunk_rows": 100}, "--chunk-rows: expected a div"),
         ({"chunk_rows": 64}, "--chunk-rows: expected 0 for the bag encoder"),
+        ({"classifier_epochs": 1}, "DEXML has no classifiers."),
         ({"temperature": 0.0}, "--temperature: expected a number above 0"),
     ],
 )
