@@ -54,13 +54,19 @@ def check(recipe, dataset):
         recipe,
         {**ranges, "block_labels": (1, None), "classifier_epochs": (1, None)},
     )
+    if recipe.encoder == "bag":
+        check_memory(recipe, dataset.num_labels, recipe.dim)
+
+
+def check_memory(recipe, num_labels, dim):
+    """Raises `tfxc.InputError` if a loss over all labels would not fit."""
     needed = tfxc.layers.full_label_memory(
-        dataset.num_labels, recipe.dim, recipe.batch_size, recipe.block_labels
+        num_labels, dim, recipe.batch_size, recipe.block_labels
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise tfxc.InputError(
-            f"a loss over all {dataset.num_labels:,} labels needs "
+            f"a loss over all {num_labels:,} labels needs "
             f"{needed / 1e9:.1f} GB beside the classifiers: expected a smaller "
             "--dim, --batch-size or --block-labels, or the recipe ngame, which "
             f"samples labels. Received: a machine of {memory / 1e9:.1f} GB"
@@ -70,6 +76,8 @@ def check(recipe, dataset):
 def fit(recipe, dataset, key, run, console):
     """Trains in the folder of `run`, or continues there; see `ngame.fit`."""
     job = ngame.job_of(recipe, dataset, key, run, console)
+    # The dimension of a pretrained encoder is known only now.
+    check_memory(recipe, dataset.num_labels, job.encoder.dim)
     history = ngame.train_encoder(recipe, job)
     classifier, history = train_on_all_labels(recipe, job, history)
     return ngame.trained(recipe, job, classifier, history)

@@ -83,7 +83,7 @@ def defaults(recipe_class, data, arguments):
     encoder, _ = tyro.cli(
         Encoder, args=_without_help(arguments), return_unknown_args=True
     )
-    name = data.replace("-", "_").partition(".")[0]
+    name = data.lower().replace("-", "_").partition(".")[0]
     names = [name]
     if encoder.encoder != "bag":
         names = [f"{name}_transformer", "transformer"]

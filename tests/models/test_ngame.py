@@ -118,6 +118,7 @@ def test_all_that_is_wrong_is_one_message():
         ("bibtex", 4_880, 159),
         ("delicious", 12_920, 983),
         ("transformer", 1_000, 100),
+        ("lf_amazontitles_131k_transformer", 294_805, 131_073),
     ],
 )
 def test_named_recipes(name, rows, labels):

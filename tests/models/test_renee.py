@@ -7,9 +7,12 @@
   and a finished run is left alone.
 """
 
+import types
+
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
 
+import tfxc
 from models import renee
 from tfxc.layers import full_label_memory
 
@@ -59,6 +62,17 @@ def test_memory_to_the_byte(monkeypatch, missing):
         assert "70,000 labels" in refusal(renee, dataset, **fields)
         fields["block_labels"] = 511  # as the message says
     renee.check(renee.Recipe(**fields), dataset)
+
+
+def test_memory_by_the_dimension_of_a_pretrained_encoder(monkeypatch):
+    """Known once it is loaded, and still before anything is trained."""
+    dataset = dataset_of(2000, labels=10**12)
+    recipe = renee.Recipe(encoder="some/folder", dim=1)
+    renee.check(recipe, dataset)
+    job = types.SimpleNamespace(encoder=types.SimpleNamespace(dim=64))
+    monkeypatch.setattr(renee.ngame, "job_of", lambda *_: job)
+    with pytest.raises(tfxc.InputError, match=r"needs 256000\.0 GB"):
+        renee.fit(recipe, dataset, None, None, None)
 
 
 @pytest.mark.slow
