@@ -3,6 +3,7 @@
 import os
 import sys
 
+from tfxc.allocator import keep_freed_memory
 from tfxc.errors import InputError
 
 
@@ -29,6 +30,7 @@ def run_command(command):
     """
     # Set before TensorFlow is imported: it logs its search for a GPU.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_freed_memory()
     try:
         command()
         sys.stdout.flush()

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfxc.layers.weighted_rows import weighted_rows
+
 
 @keras.saving.register_keras_serializable(package="tfxc")
 class BagEncoder(keras.layers.Layer):
@@ -90,8 +92,7 @@ class BagEncoder(keras.layers.Layer):
     def gather(self, inputs):
         """The weighted sum of each bag's token vectors: `[b, dim]`."""
         weights = ops.cast(inputs["weights"], "float32")
-        vectors = ops.take(self.table, inputs["ids"], axis=0)
-        return ops.sum(vectors * weights[:, :, None], axis=1)
+        return weighted_rows(self.table, inputs["ids"], weights)
 
     def head(self, sums, training=False):
         """Unit vectors of `[b, dim]` weighted sums, the same in training."""

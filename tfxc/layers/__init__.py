@@ -12,3 +12,5 @@ from tfxc.layers.full_label_memory import (
     full_label_memory as full_label_memory,
 )
 from tfxc.layers.label_classifier import LabelClassifier as LabelClassifier
+from tfxc.layers.weighted_rows import add_weighted_rows as add_weighted_rows
+from tfxc.layers.weighted_rows import weighted_rows as weighted_rows

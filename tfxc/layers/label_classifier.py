@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from tfxc.layers.label_blocks import unit_rows
+from tfxc.layers.weighted_rows import weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -87,8 +88,7 @@ class LabelClassifier(keras.layers.Layer):
     def gather(self, inputs):
         """The weighted sum of rows, of most often one: `[b, dim]`."""
         weights = ops.cast(inputs["weights"], "float32")
-        rows = ops.take(self.table, inputs["ids"], axis=0)  # [b, n, dim]
-        return ops.sum(rows * weights[:, :, None], axis=1)
+        return weighted_rows(self.table, inputs["ids"], weights)
 
     def head(self, sums, training=False):
         """The vectors of `[b, dim]` weighted sums, the same in training."""

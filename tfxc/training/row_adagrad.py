@@ -1,8 +1,9 @@
 """Adagrad with one number of state per row, for tables with many rows."""
 
 import keras
-import tensorflow as tf
 from keras import ops
+
+from tfxc.layers.weighted_rows import add_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -84,13 +85,19 @@ class RowAdagrad(keras.layers.Layer):
             parts.append((bag["ids"], weights, gradient * num_examples))
         for ids, weights, gradient in parts:
             square = ops.mean(ops.square(gradient), axis=1)  # [b]
-            _add_rows(
-                self.accumulators, ids, ops.square(weights) * square[:, None]
+            more = ops.square(weights) * square[:, None]
+            self.accumulators.assign(
+                ops.scatter_update(
+                    self.accumulators,
+                    ops.reshape(ids, (-1, 1)),
+                    ops.reshape(more, (-1,)),
+                    reduction="add",
+                )
             )
         for ids, weights, gradient in parts:
             sums = ops.take(self.accumulators, ids, axis=0)
             scale = -rate * weights * ops.rsqrt(sums + 1e-12)  # [b, n]
-            _add_rows(table, ids, scale[:, :, None] * gradient[:, None, :])
+            table.assign(add_weighted_rows(table, ids, scale, gradient))
 
     def update_all(self, table, gradient, num_examples):
         """Applies the gradient of a loss that reaches every row, in place.
@@ -138,9 +145,3 @@ class RowAdagrad(keras.layers.Layer):
         if isinstance(rate, dict):
             rate = keras.optimizers.schedules.deserialize(rate)
         return cls(**{**config, "learning_rate": rate})
-
-
-def _add_rows(variable, ids, updates):
-    """Adds `updates` `[b, n, ...]` to the rows `ids` `[b, n]`, in place."""
-    flat = ops.reshape(updates, (-1, *updates.shape[2:]))
-    variable.value.scatter_add(tf.IndexedSlices(flat, ops.reshape(ids, (-1,))))
