@@ -189,6 +189,11 @@ def check(recipe, dataset):
             "of the training queries at most), or set --fusion none. "
             f"Received: {held_out}"
         )
+    if recipe.token_dropout and recipe.encoder != "bag":
+        raise tfxc.InputError(
+            "--token-dropout: expected 0 for a transformer, which has dropout "
+            f"of its own. Received: {recipe.token_dropout}"
+        )
     chunk = recipe.chunk_rows
     if chunk and recipe.encoder == "bag":
         raise tfxc.InputError(
@@ -247,6 +252,7 @@ def train_encoder(recipe, job):
         rows=rows,
         relevant=relevant,
         every_positive=trains_on_every_positive(recipe),
+        token_dropout=recipe.token_dropout,
     )
 
 
@@ -316,6 +322,7 @@ def train_classifiers(recipe, job, history):
         vectors=lambda: np.asarray(classifier.vectors()),
         start=bank,
         every_positive=trains_on_every_positive(recipe),
+        token_dropout=recipe.token_dropout if recipe.train_encoder else 0.0,
         history=history,
     )
     return np.asarray(classifier.vectors()), history

@@ -115,6 +115,7 @@ def train_on_all_labels(recipe, job, history):
         rows=rows,
         relevant=relevant,
         vectors=lambda: np.asarray(classifier.vectors()),
+        token_dropout=recipe.token_dropout,
         history=history,
     )
     return np.asarray(classifier.vectors()), history

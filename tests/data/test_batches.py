@@ -6,6 +6,7 @@
   come before labels at random, and every place is used where labels suffice;
 - draws are fair, and a function of (seed, epoch, step): frozen examples;
 - bags are those of the rows and candidates, padded to static shapes;
+- tokens of queries are hidden at random, of labels never, by step and seed;
 - the plan is asked when an iteration begins, so an epoch uses its own.
 """
 
@@ -13,7 +14,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfxc.data import Bags, LabelLists, in_batch_candidates, training_batches
+from tfxc.data import (
+    Bags,
+    LabelLists,
+    hide_tokens,
+    in_batch_candidates,
+    training_batches,
+)
 
 
 def random_lists(rng, rows, columns, most=4):
@@ -110,7 +117,7 @@ def test_frozen_example():
 class Batches:
     """Batches of a small problem, with the plan of any epoch."""
 
-    def __init__(self, rows=10, labels=30, size=4, candidates=9, seed=5):
+    def __init__(self, rows=10, labels=30, candidates=9, seed=5, **options):
         rng = np.random.default_rng(0)
         self.relevant = random_lists(rng, rows, labels)
         self.queries = Bags(
@@ -127,9 +134,10 @@ class Batches:
             self.queries,
             self.labels,
             self.relevant,
-            size,
-            candidates,
-            seed,
+            batch_size=4,
+            num_candidates=candidates,
+            seed=seed,
+            **options,
         )
 
     def listed(self):
@@ -192,6 +200,31 @@ def test_batches_are_a_function_of_seed_epoch_and_step():
     assert not same(one["relevance"], two["relevance"])
     batches.order = [twice]
     assert same(batches.listed(), [one]), "a step depends on later ones"
+
+
+def test_hidden_tokens():
+    plain, hidden = Batches().listed(), Batches(token_dropout=0.4).listed()
+    shares = []
+    for whole, part in zip(plain, hidden, strict=True):
+        assert same(whole["candidates"], part["candidates"])
+        assert same(whole["relevance"], part["relevance"])
+        assert same(whole["query"]["ids"], part["query"]["ids"])
+        one, other = whole["query"]["weights"], part["query"]["weights"]
+        assert other.dtype == one.dtype
+        assert ((other == one) | (other == 0)).all()
+        shares.append((other[one > 0] == 0).mean())
+    assert 0.2 < np.mean(shares) < 0.6 and len(set(shares)) > 1
+    assert same(hidden, Batches(token_dropout=0.4).listed())
+    assert not same(hidden, Batches(seed=6, token_dropout=0.4).listed())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_share_of_hidden_tokens(rng, share):
+    bags = {"ids": np.ones((200, 50), int), "weights": np.ones((200, 50))}
+    kept = hide_tokens(bags, share, rng)["weights"]
+    assert set(np.unique(kept)) == {0, 1}
+    assert kept.mean() == pytest.approx(1 - share, abs=0.02)
+    assert bags["weights"].all(), "what was given has changed"
 
 
 def test_iterations_do_not_disturb_each_other():

@@ -5,7 +5,8 @@
 - what the encoder reads is that of the rows, in the order of the plan;
 - a short batch is filled with empty queries without labels: shapes are static,
   but for the length of sequences;
-- each iteration keeps the plan that it began with.
+- each iteration keeps the plan that it began with;
+- tokens are hidden at random, by step and seed.
 """
 
 import numpy as np
@@ -45,12 +46,16 @@ def queries(kind):
 class Batches:
     """Batches of some rows, with the plan of any epoch."""
 
-    def __init__(self, rows=LABELLED, kind=Bags, relevant=None):
+    def __init__(self, rows=LABELLED, kind=Bags, relevant=None, **options):
         self.epoch = 0
         self.shuffled = ShuffledBatches(rows, SIZE, seed=1)
         relevant = relevant or lists()
         self.dataset = full_label_batches(
-            lambda: (self.epoch, self.order), queries(kind), relevant, SIZE
+            lambda: (self.epoch, self.order),
+            queries(kind),
+            relevant,
+            SIZE,
+            **options,
         )
 
     @property
@@ -134,3 +139,17 @@ def test_an_iteration_keeps_the_plan_it_began_with():
     ]
     np.testing.assert_array_equal(positives[0], positives[1])
     assert not np.array_equal(positives[0], positives[2])
+
+
+def test_hidden_tokens_by_step_and_seed():
+    def hidden(**options):
+        weights = [
+            batch["query"]["weights"] for batch in Batches(**options).listed()
+        ]
+        return np.stack(weights) == 0
+
+    some = hidden(token_dropout=0.4)
+    assert not hidden().any() and 0.2 < some.mean() < 0.6
+    assert (some[0] != some[1]).any()
+    np.testing.assert_array_equal(some, hidden(token_dropout=0.4))
+    assert (some != hidden(token_dropout=0.4, seed=1)).any()

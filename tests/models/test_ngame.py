@@ -66,6 +66,14 @@ def test_chunks_are_for_transformers():
     assert "--encoder" in message and message.endswith("Received: 24")
 
 
+def test_tokens_are_hidden_from_the_bag_encoder_only():
+    dataset = dataset_of(1000)
+    message = refusal(ngame, dataset, **TRANSFORMER, token_dropout=0.1)
+    assert message.startswith("--token-dropout: expected 0 for a transformer")
+    assert message.endswith("Received: 0.1")
+    ngame.check(ngame.Recipe(batch_size=48, token_dropout=0.1), dataset)
+
+
 BOUNDS = {
     "batch_size": (1001, 900),  # refused, accepted
     "num_candidates": (63, 64),
@@ -74,6 +82,7 @@ BOUNDS = {
     "cluster_size": (17, 16),
     "classifier_epochs": (-1, 0),
     "classifier_dropout": (1.0, 0.99),
+    "token_dropout": (1.0, 0.99),
     "classifier_learning_rate": (0.0, 1e-9),
     "refresh_interval": (0, 1),
     "cluster_growth": (-1, 0),

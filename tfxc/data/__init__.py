@@ -64,6 +64,7 @@ TENSORFLOW = {
     "SequenceTokenizer": "tokens.sequence_tokenizer",
     "Tokens": "prepared",
     "full_label_batches": "batches",
+    "hide_tokens": "batches",
     "in_batch_candidates": "batches",
     "prepare": "prepared",
     "prepare_sequences": "prepared_sequences",

@@ -78,6 +78,7 @@ def training_batches(
     num_candidates,
     seed,
     every_positive=True,
+    token_dropout=0.0,
 ):
     """The batches of an epoch, as a `tf.data.Dataset` for `DualEncoder.fit`.
 
@@ -93,8 +94,9 @@ def training_batches(
         batch_size: Queries of every batch; short batches are padded with rows
             that are ignored.
         num_candidates: Candidates of every batch, at least `batch_size`.
-        seed: Seed of the positives drawn, together with epoch and step.
+        seed: Seed of what is drawn, together with epoch and step.
         every_positive: See `in_batch_candidates`.
+        token_dropout: Share of the queries' tokens to hide, see `hide_tokens`.
 
     Returns:
         Batches `{"query", "candidates", "relevance"}`.
@@ -115,6 +117,8 @@ def training_batches(
             relevant.take(rows), shape, rng, every_positive
         )
         query = queries.take(rows, batch_size)
+        if token_dropout:
+            query = hide_tokens(query, token_dropout, rng)
         label = labels.take(candidates, num_candidates)
         return *query.values(), *label.values(), relevance
 
@@ -126,7 +130,9 @@ def training_batches(
     return _gathered(plan, gather, fields)
 
 
-def full_label_batches(plan, queries, relevant, batch_size):
+def full_label_batches(
+    plan, queries, relevant, batch_size, seed=0, token_dropout=0.0
+):
     """Batches for a loss over all labels: queries and what is right for them.
 
     Args:
@@ -135,6 +141,8 @@ def full_label_batches(plan, queries, relevant, batch_size):
         relevant: `LabelLists`; the labels of each query.
         batch_size: Queries of every batch; short ones are padded with queries
             without labels.
+        seed: Of what is hidden, together with epoch and step.
+        token_dropout: See `hide_tokens`.
 
     Returns:
         Batches `{"query", "positives"}`, with the labels of each query, then
@@ -148,13 +156,43 @@ def full_label_batches(plan, queries, relevant, batch_size):
         row = np.repeat(np.arange(len(rows)), counts)
         positives = np.full((batch_size, most), -1, np.int32)
         positives[row, np.arange(len(row)) - lists.splits[row]] = lists.ids
-        return *queries.take(rows, batch_size).values(), positives
+        query = queries.take(rows, batch_size)
+        if token_dropout:
+            rng = np.random.default_rng((seed, int(epoch), int(step)))
+            query = hide_tokens(query, token_dropout, rng)
+        return *query.values(), positives
 
     fields = {
         **_named("query", queries.fields, batch_size),
         ("positives",): (np.int32, (batch_size, most)),
     }
     return _gathered(plan, gather, fields)
+
+
+def hide_tokens(bags, share, rng):
+    """Gives a random share of the tokens weight 0.
+
+    An encoder that has to do without some of the words learns from all of
+    them, and learns less by heart.
+
+    Args:
+        bags: `{"ids": [b, n] int, "weights": [b, n] float}`.
+        share: From 0 to below 1.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        Bags of the same shapes and types.
+
+    Example:
+
+    >>> bags = {"ids": np.ones((2, 50), int), "weights": np.ones((2, 50))}
+    >>> rng = np.random.default_rng(0)
+    >>> int(tfxc.data.hide_tokens(bags, 0.3, rng)["weights"].sum())
+    71
+    """
+    weights = bags["weights"]
+    kept = rng.random(weights.shape, np.float32) >= share
+    return {**bags, "weights": np.where(kept, weights, weights.dtype.type(0))}
 
 
 def _named(side, fields, size):

@@ -70,6 +70,7 @@ class Job:
         vectors=None,
         start=None,
         every_positive=True,
+        token_dropout=0.0,
         history=(),
     ):
         """Trains a model on cluster-aware batches, see `fit`.
@@ -90,6 +91,7 @@ class Job:
                 `NegativeMining`; of vectors that do not change if `queries`
                 are `tfxc.data.Vectors`.
             every_positive: See `tfxc.data.in_batch_candidates`.
+            token_dropout: See `tfxc.data.hide_tokens`.
             history: Of earlier phases.
 
         Returns:
@@ -116,7 +118,8 @@ class Job:
         )
         if num_candidates is None:
             batches = full_label_batches(
-                mining.current, queries, relevant, batch_size
+                *(mining.current, queries, relevant, batch_size),
+                *(self.seed, token_dropout),
             )
         else:
             room = min(num_candidates, max(relevant.num_columns, batch_size))
@@ -131,6 +134,7 @@ class Job:
                 room,
                 self.seed,
                 every_positive,
+                token_dropout,
             )
         return fit(
             model,

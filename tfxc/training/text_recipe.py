@@ -47,6 +47,8 @@ class TextRecipe:
     """Tokens of a label."""
     prefixes: tuple[int, ...] = (4, 6)
     """Beginnings of words that are tokens too, by their length."""
+    token_dropout: float = 0.0
+    """Share of a query's tokens that training hides from the bag encoder."""
     ngrams: tuple[int, ...] = (4, 5)
     """Lengths of the character n-grams that stand for unknown words."""
     min_count: int = 2
@@ -77,6 +79,7 @@ TEXT_RANGES = {
         ("validation_rows", "label_clusters", "chunk_rows"), (0, None)
     ),
     **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
+    "token_dropout": (0, 0.99),
     **dict.fromkeys(("length", "label_length"), (3, 4096)),
     **dict.fromkeys(("ngrams", "prefixes"), (1, 64)),
     "seed": (0, 2**32 - 1),
