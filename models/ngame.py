@@ -108,7 +108,13 @@ class Recipe(tfxc.training.TextRecipe):
     @classmethod
     def delicious(cls):
         """12,920 bags of words, 983 tags without text."""
-        return cls(epochs=20, batch_size=512, hidden=512, length=128)
+        return cls(
+            epochs=30,
+            batch_size=512,
+            hidden=512,
+            token_dropout=0.3,
+            length=128,
+        )
 
     @classmethod
     def transformer(cls):
