@@ -17,13 +17,17 @@ from record import read_results, timed_run, write_results
 
 ARMS = {
     "as it is": [],
-    "label texts as queries": ["--label-queries"],
-    "no label texts as queries": ["--no-label-queries"],
     "free vector per 8 labels": ["--label-clusters", 8],
     "no memory of training queries": ["--memory", 0],
     "no popularity of labels": ["--no-popularity"],
+    "a fifth of the tokens hidden": ["--token-dropout", 0.2],
     "random batches": ["--cluster-start", 1_000_000],
     "classifiers, frozen encoder": ["--classifier-epochs", 4],
+}
+# What is on by default is taken away, and what is not is added.
+LABEL_TEXTS = {
+    "cooking": {"no label texts as queries": ["--no-label-queries"]},
+    "yso-finna-en": {"label texts as queries": ["--label-queries"]},
 }
 METRICS = ("P@1", "P@5", "PSP@1", "R@100")
 
@@ -35,17 +39,18 @@ def main():
     )
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument(
-        "--dataset", nargs="+", default=["cooking", "yso-finna-en"]
+        "--dataset", choices=LABEL_TEXTS, nargs="+", default=[*LABEL_TEXTS]
     )
-    parser.add_argument("--arm", choices=ARMS, nargs="+", metavar="ARM")
+    parser.add_argument("--arm", nargs="+", help="a few of the rows only")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     command = f"python benchmarks/ablations.py --data {options.data}"
     results = read_results("ablations")
     for dataset in options.dataset:
-        for arm in options.arm or ARMS:
+        arms = {**ARMS, **LABEL_TEXTS[dataset]}
+        for arm in options.arm or arms:
             seeds = [
-                measure(options.data / dataset, seed, ARMS[arm])
+                measure(options.data / dataset, seed, arms[arm])
                 for seed in options.seeds
             ]
             results.setdefault(dataset, {})[arm] = summary(seeds)

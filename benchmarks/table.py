@@ -5,6 +5,7 @@ python benchmarks/table.py
 
 import json
 import pathlib
+import statistics
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -49,6 +50,7 @@ def lines():
 def rows():
     """`(what, bar, measured, command)` of each claim."""
     yield from pipeline_rows()
+    yield from same_epochs_rows()
     report = read("cluster_aware")
     more = report["results"]["difference"]
     yield (
@@ -188,6 +190,30 @@ def pipeline_rows():
         )
 
 
+def same_epochs_rows():
+    """The rows of the same MiniLM, trained here and by another package."""
+    report = read("same_epochs")
+    runs = [run for run in report["results"] if run["epochs"] == 1]
+    ours, theirs = (
+        statistics.mean(run[name]["P@1"] for run in runs)
+        for name in ("tfxc", "sentence-transformers")
+    )
+    speed = statistics.median(run["times as many pairs"] for run in runs)
+    what = "cooking, MiniLM, 1 epoch, beside sentence-transformers"
+    yield (
+        f"{what}: P@1, mean of {len(runs)}",
+        "ahead",
+        f"{ours:.2f} against {theirs:.2f}",
+        report["command"],
+    )
+    yield (
+        f"{what}: pairs per second",
+        "≥ 1.0 times",
+        f"{speed:.2f} times",
+        report["command"],
+    )
+
+
 def comparison():
     """The lines of the comparison with other packages."""
     yield f"| | {' | '.join(COMPARED)} | train s | predict s | GB |"
@@ -216,6 +242,20 @@ def line(name, figures, train, predict):
     return f"| {name} | {metrics} | {times} |"
 
 
+def ablations():
+    """The lines of what each addition to NGAME is worth."""
+    shown = [f"held out {name}" for name in ("P@1", "P@5", "PSP@1", "R@100")]
+    shown += [f"test {name}" for name in ("P@1", "PSP@1", "R@100")]
+    yield f"| | {' | '.join(shown)} | train s |"
+    yield "|---|" + "---|" * (len(shown) + 1)
+    for dataset, arms in read("ablations")["results"].items():
+        yield f"| **{dataset}** |" + " |" * (len(shown) + 1)
+        for arm, figures in arms.items():
+            means = " | ".join(f"{figures[n]['mean']:.1f}" for n in shown)
+            seconds = figures["train_seconds"]["mean"]
+            yield f"| {arm} | {means} | {seconds:.0f} |"
+
+
 def read(name):
     """One file of results."""
     return json.loads((RESULTS / f"{name}.json").read_text())
@@ -223,7 +263,12 @@ def read(name):
 
 def main():
     text = README.read_text()
-    for name, table in (("results", lines()), ("peers", comparison())):
+    tables = {
+        "results": lines(),
+        "peers": comparison(),
+        "ablations": ablations(),
+    }
+    for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(start)
         after = rest.split(end)[1]

@@ -29,6 +29,10 @@ def weighted_rows(table, ids, weights):
     >>> sums[:, 0].numpy().tolist()
     [1.0, 10.0]
     """
+    ids, weights = map(ops.convert_to_tensor, (ids, weights))
+    if ids.shape[0] is None:  # when serving: most often one bag, at once
+        rows = ops.take(table, ids, axis=0)
+        return ops.sum(rows * weights[:, :, None], axis=1)
     ids, weights = _in_steps(ids), _in_steps(weights)
 
     def step(index, sums):
@@ -37,7 +41,7 @@ def weighted_rows(table, ids, weights):
             sums = sums + rows * weights[index, place][:, None]
         return sums
 
-    sums = ops.zeros((ops.shape(ids)[2], table.shape[1]), weights.dtype)
+    sums = ops.zeros((ids.shape[2], table.shape[1]), weights.dtype)
     return ops.fori_loop(0, ids.shape[0], step, sums)
 
 
@@ -77,7 +81,7 @@ def add_weighted_rows(table, ids, weights, vectors):
 
 def _in_steps(values):
     """`[b, n]` as `[steps, places, b]`; zeros fill the last step."""
-    values = ops.transpose(ops.convert_to_tensor(values))
+    values = ops.transpose(values)
     places = min(values.shape[0], PLACES)
     values = ops.pad(values, [[0, -values.shape[0] % places], [0, 0]])
     steps = values.shape[0] // places
