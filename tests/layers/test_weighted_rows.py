@@ -67,6 +67,16 @@ def test_one_is_the_transpose_of_the_other(rng):
     assert np.vdot(sums, vectors) == pytest.approx(np.vdot(table, added))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_type_is_that_of_the_table(rng, dtype):
+    table = np.ones((ROWS, DIM), dtype)
+    ids, weights = bags(rng, 3)
+    sums = weighted_rows(table, ids, weights.astype("float16"))
+    assert sums.dtype == dtype
+    added = add_weighted_rows(table, ids, weights, np.ones((7, DIM), "float32"))
+    assert added.dtype == dtype
+
+
 def test_a_number_of_bags_that_the_call_knows(rng):
     table = rng.normal(size=(ROWS, DIM)).astype(np.float32)
     shapes = [

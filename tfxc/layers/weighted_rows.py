@@ -20,7 +20,7 @@ def weighted_rows(table, ids, weights):
         weights: `[b, n]`, float.
 
     Returns:
-        `[b, d]`, of the type of `weights`.
+        `[b, d]`, of the type of the table.
 
     Example:
 
@@ -29,7 +29,8 @@ def weighted_rows(table, ids, weights):
     >>> sums[:, 0].numpy().tolist()
     [1.0, 10.0]
     """
-    ids, weights = map(ops.convert_to_tensor, (ids, weights))
+    table, ids = map(ops.convert_to_tensor, (table, ids))
+    weights = ops.cast(weights, table.dtype)
     if ids.shape[0] is None:  # when serving: most often one bag, at once
         rows = ops.take(table, ids, axis=0)
         return ops.sum(rows * weights[:, :, None], axis=1)
@@ -41,7 +42,7 @@ def weighted_rows(table, ids, weights):
             sums = sums + rows * weights[index, place][:, None]
         return sums
 
-    sums = ops.zeros((ids.shape[2], table.shape[1]), weights.dtype)
+    sums = ops.zeros((ids.shape[2], table.shape[1]), table.dtype)
     return ops.fori_loop(0, ids.shape[0], step, sums)
 
 
@@ -66,16 +67,15 @@ def add_weighted_rows(table, ids, weights, vectors):
     >>> table[:, 0].numpy().tolist()
     [2.0, 0.0, 8.0]
     """
-    ids, weights = (
-        ops.transpose(ops.convert_to_tensor(x)) for x in (ids, weights)
-    )
+    table, ids = map(ops.convert_to_tensor, (table, ids))
+    weights, vectors = (ops.cast(x, table.dtype) for x in (weights, vectors))
+    ids, weights = ops.transpose(ids), ops.transpose(weights)
 
     def step(place, table):
         change = weights[place][:, None] * vectors  # [b, d]
         rows = ids[place][:, None]
         return ops.scatter_update(table, rows, change, reduction="add")
 
-    table = ops.convert_to_tensor(table)
     return ops.fori_loop(0, ids.shape[0], step, table)
 
 
