@@ -5,7 +5,6 @@ python benchmarks/table.py
 
 import json
 import pathlib
-import statistics
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -50,7 +49,6 @@ def lines():
 def rows():
     """`(what, bar, measured, command)` of each claim."""
     yield from pipeline_rows()
-    yield from same_epochs_rows()
     report = read("cluster_aware")
     more = report["results"]["difference"]
     yield (
@@ -188,30 +186,6 @@ def pipeline_rows():
             f"{share:.1f}%",
             f"{command}'{task}'",
         )
-
-
-def same_epochs_rows():
-    """The rows of the same MiniLM, trained here and by another package."""
-    report = read("same_epochs")
-    runs = [run for run in report["results"] if run["epochs"] == 1]
-    ours, theirs = (
-        statistics.mean(run[name]["P@1"] for run in runs)
-        for name in ("tfxc", "sentence-transformers")
-    )
-    speed = statistics.median(run["times as many pairs"] for run in runs)
-    what = "cooking, MiniLM, 1 epoch, beside sentence-transformers"
-    yield (
-        f"{what}: P@1, mean of {len(runs)}",
-        "ahead",
-        f"{ours:.2f} against {theirs:.2f}",
-        report["command"],
-    )
-    yield (
-        f"{what}: pairs per second",
-        "≥ 1.0 times",
-        f"{speed:.2f} times",
-        report["command"],
-    )
 
 
 def comparison():
