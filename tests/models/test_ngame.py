@@ -82,6 +82,7 @@ BOUNDS = {
     "cluster_size": (17, 16),
     "classifier_epochs": (-1, 0),
     "classifier_dropout": (1.0, 0.99),
+    "classifier_margin": (-0.1, 0.0),
     "token_dropout": (1.0, 0.99),
     "classifier_learning_rate": (0.0, 1e-9),
     "refresh_interval": (0, 1),
@@ -136,8 +137,22 @@ def test_named_recipes(name, rows, labels):
     assert recipe != ngame.Recipe()
 
 
+@pytest.mark.parametrize("weighting", ["ngame", "dexa"])
+def test_triplets_of_the_classifiers(weighting):
+    recipe = ngame.Recipe(loss=f"{weighting}_triplet", margin=0.4)
+    one, other = ngame.loss(recipe), ngame.classifier_loss(recipe)
+    assert one.settings["margin"] == 0.4
+    assert one.settings["num_negatives"] == 10
+    settings = {"margin": 0.2, "num_positives": 3, "num_negatives": 5}
+    assert settings.items() <= other.settings.items()
+    for loss in (one, other):
+        assert loss.settings["weighting"] == weighting
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [[], ["--train-encoder"]])
+@pytest.mark.parametrize(
+    "more", [[], ["--train-encoder"], ["--loss", "ngame_triplet"]]
+)
 def test_a_run_with_classifiers_and_a_tree_if_it_helps(tmp_path, more):
     fields = ["--epochs", 3, "--classifier-epochs", 1, "--fusion", "tree"]
     fields += ["--validation-rows", 50, "--seed", 1]

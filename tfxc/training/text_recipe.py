@@ -35,6 +35,8 @@ class TextRecipe:
     """Share of the steps in which rates rise; then they fall to zero."""
     weight_decay: float = 0.0
     """Of the weights that Adam trains."""
+    token_dropout: float = 0.0
+    """Share of a query's tokens that training hides from the bag encoder."""
     temperature: float = 0.07
     """Divides the scores in the loss; smaller looks at harder negatives."""
     dim: int = 512
@@ -47,8 +49,6 @@ class TextRecipe:
     """Tokens of a label."""
     prefixes: tuple[int, ...] = (4, 6)
     """Beginnings of words that are tokens too, by their length."""
-    token_dropout: float = 0.0
-    """Share of a query's tokens that training hides from the bag encoder."""
     ngrams: tuple[int, ...] = (4, 5)
     """Lengths of the character n-grams that stand for unknown words."""
     min_count: int = 2
