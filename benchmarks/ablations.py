@@ -4,22 +4,27 @@
 
 "held out" are figures of the encoder alone on training queries that were held
 out, after the last epoch: by these the defaults were chosen. "test" are those
-of the finished model. Figures of data sets that are not measured again stay in
-the file of results.
+of the finished model. Arms that change only how scores are combined take the
+trained encoder of "as it is". Figures that are not measured again stay in the
+file of results.
 """
 
 import argparse
 import contextlib
+import json
 import pathlib
 import statistics
+import tempfile
 
-from record import read_results, timed_run, write_results
+from record import read_results, timed_run_in, write_results
 
+AS_IT_IS = "as it is"
+FUSIONS = {
+    "no memory of training queries": {"memory": 0},
+    "no popularity of labels": {"popularity": False},
+}
 ARMS = {
-    "as it is": [],
     "free vector per 8 labels": ["--label-clusters", 8],
-    "no memory of training queries": ["--memory", 0],
-    "no popularity of labels": ["--no-popularity"],
     "a fifth of the tokens hidden": ["--token-dropout", 0.2],
     "random batches": ["--cluster-start", 1_000_000],
     "classifiers, frozen encoder": ["--classifier-epochs", 4],
@@ -47,21 +52,48 @@ def main():
     command = f"python benchmarks/ablations.py --data {options.data}"
     results = read_results("ablations")
     for dataset in options.dataset:
-        arms = {**ARMS, **LABEL_TEXTS[dataset]}
-        for arm in options.arm or arms:
-            seeds = [
-                measure(options.data / dataset, seed, arms[arm])
-                for seed in options.seeds
-            ]
-            results.setdefault(dataset, {})[arm] = summary(seeds)
-            with contextlib.redirect_stdout(None):  # so that none is lost
-                write_results("ablations", command, results)
+        arms = {AS_IT_IS: [], **LABEL_TEXTS[dataset], **ARMS}
+        found = results.setdefault(dataset, {})
+        for seed in options.seeds:
+            for arm in options.arm or arms:
+                rows = measure(options.data / dataset, seed, arm, arms[arm])
+                for name, row in rows.items():
+                    seeds = found.get(name, {}).get("by_seed", {})
+                    found[name] = summary({**seeds, str(seed): row})
+                with contextlib.redirect_stdout(None):  # so that none is lost
+                    write_results("ablations", command, results)
     write_results("ablations", command, results)
 
 
-def measure(data, seed, flags):
-    """The figures of one run: `{"held out P@1": percent, ...}`."""
-    _, metrics, history = timed_run("ngame", data, seed, flags)
+def measure(data, seed, arm, flags):
+    """The figures of one arm, with "as it is" those of all fusions.
+
+    Returns:
+        `{arm: {"held out P@1": percent, ...}}`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = pathlib.Path(folder) / "run"
+        rows = {arm: figures(run, data, seed, flags)}
+        settings = json.loads((run / "recipe.json").read_text())
+        for name, fields in FUSIONS.items() if arm == AS_IT_IS else ():
+            # A run of the other recipe, trained but not finished.
+            (run / "metrics.json").unlink()
+            recipe = settings["recipe"] | fields
+            text = json.dumps(settings | {"recipe": recipe})
+            (run / "recipe.json").write_text(text)
+            rows[name] = figures(run, data, seed, map(as_flag, fields.items()))
+    return rows
+
+
+def as_flag(field):
+    """A field of the recipe as an argument of `train.py`."""
+    name, value = field
+    return f"--no-{name}" if value is False else f"--{name}={value}"
+
+
+def figures(run, data, seed, flags):
+    """The figures of one run, which goes on if the folder holds a part."""
+    _, metrics, history = timed_run_in(run, "ngame", data, seed, flags)
     last = [row for row in history if row["phase"] == "encoder"][-1]
     return {
         **{f"held out {name}": float(last[name]) for name in METRICS},
@@ -70,8 +102,9 @@ def measure(data, seed, flags):
     }
 
 
-def summary(seeds):
-    """Mean and standard deviation of each figure."""
+def summary(by_seed):
+    """Mean and standard deviation of each figure, and where they are from."""
+    seeds = list(by_seed.values())
     return {
         name: {
             "mean": statistics.mean(seed[name] for seed in seeds),
@@ -80,7 +113,7 @@ def summary(seeds):
             else None,
         }
         for name in seeds[0]
-    } | {"seeds": len(seeds)}
+    } | {"seeds": len(seeds), "by_seed": by_seed}
 
 
 if __name__ == "__main__":

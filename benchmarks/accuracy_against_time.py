@@ -21,6 +21,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from record import RESULTS, read_results, write_results
 
+from tfxc.allocator import keep_freed_memory
+
 START = time.perf_counter()  # TensorFlow is imported later
 DATASET = "yso-finna-en"
 SAMPLE = 5000
@@ -35,6 +37,7 @@ def main():
     )
     parser.add_argument("--data", type=pathlib.Path, required=True)
     options = parser.parse_args()
+    keep_freed_memory()  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TFXC_CACHE"] = f"{folder}/cache"
         points = train(options.data / DATASET, pathlib.Path(folder) / "run")

@@ -84,14 +84,20 @@ def timed_run(recipe, data, seed, flags, empty_cache=False):
         `history.csv` as dictionaries of strings.
     """
     with tempfile.TemporaryDirectory() as folder:
+        environment = {"TFXC_CACHE": f"{folder}/cache"} if empty_cache else {}
         run = pathlib.Path(folder) / "run"
-        whole = timed_command(
-            [
-                *("train.py", recipe, "--data", data.resolve()),
-                *("--output", run, "--seed", seed, *flags),
-            ],
-            {"TFXC_CACHE": f"{folder}/cache"} if empty_cache else {},
-        )
-        metrics = json.loads((run / "metrics.json").read_text())
-        with open(run / "history.csv") as lines:
-            return whole, metrics, list(csv.DictReader(lines))
+        return timed_run_in(run, recipe, data, seed, flags, environment)
+
+
+def timed_run_in(run, recipe, data, seed, flags, environment=None):
+    """The same in a folder of a run, which is kept."""
+    whole = timed_command(
+        [
+            *("train.py", recipe, "--data", data.resolve()),
+            *("--output", run, "--seed", seed, *flags),
+        ],
+        environment,
+    )
+    metrics = json.loads((run / "metrics.json").read_text())
+    with open(run / "history.csv") as lines:
+        return whole, metrics, list(csv.DictReader(lines))
