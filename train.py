@@ -64,7 +64,8 @@ def train(name, model, options, recipe):
     dataset, key = tfxc.data.load_dataset(options.data)
     model.check(recipe, dataset)
     settings = settings_of(name, options, recipe)
-    run.start({**settings, "content": {"key": key}})
+    content = {"key": key, "encoder": tfxc.encoders.content_of(recipe.encoder)}
+    run.start({**settings, "content": content})
     if run.complete:
         print(f"{run.folder} is complete: see {run.folder / 'report.html'}")
         return
@@ -72,7 +73,11 @@ def train(name, model, options, recipe):
     if options.mixed_precision == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(recipe.seed)
-    trained = model.fit(recipe, dataset, key, run, console)
+    try:
+        trained = model.fit(recipe, dataset, key, run, console)
+    except InputError:
+        run.withdraw()
+        raise
     metrics, examples = tfxc.serving.finish(
         run, trained, dataset, data_name(options.data), options.index
     )

@@ -5,7 +5,8 @@ which does not let the positives of a query compete, and all labels (or very
 many) for negatives, the encoder does without classifiers:
 
 1. every batch encodes its queries and all labels, or as many as are asked for;
-2. gradients are cached, so that memory is that of a chunk of texts;
+2. with a transformer, gradients are cached, so that memory is that of a chunk
+   of texts;
 3. the loss is the decoupled softmax, of all positives or of one drawn, or
    SoftTop-k, which asks for the positives to be among the first k.
 
@@ -13,6 +14,7 @@ Reference: [Gupta et al., 2024](https://arxiv.org/abs/2310.10636)
 """
 
 import dataclasses
+import typing
 
 import tfxc
 from models import ngame
@@ -28,10 +30,21 @@ class Recipe(ngame.Recipe):
     """Labels that each query is compared with; all, if there are no more."""
     cluster_start: int = 1_000_000
     """First epoch with clustered batches: all labels are there anyway."""
-    fusion: str = "none"
+    fusion: typing.Literal["none", "sum", "tree"] = "none"
     """How scores are combined; DEXML ranks by its encoder alone."""
     memory: int = 0
     """Similar training queries whose labels count in the end; 0 for none."""
+
+    @classmethod
+    def yso_finna_en(cls):
+        """525,773 library titles, 24,965 subjects: all are candidates."""
+        recipe = super().yso_finna_en()
+        return dataclasses.replace(recipe, num_candidates=cls.num_candidates)
+
+    @classmethod
+    def lf_amazontitles_131k_transformer(cls):
+        """As any other texts; NGAME's settings are for its own loss."""
+        return cls.transformer()
 
     @classmethod
     def transformer(cls):

@@ -60,14 +60,15 @@ def check(recipe, dataset):
 
 def check_memory(recipe, num_labels, dim):
     """Raises `tfxc.InputError` if a loss over all labels would not fit."""
-    needed = tfxc.layers.full_label_memory(
+    classifiers = 2 * 4 * num_labels * dim  # and the texts' vectors
+    needed = classifiers + tfxc.layers.full_label_memory(
         num_labels, dim, recipe.batch_size, recipe.block_labels
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise tfxc.InputError(
             f"a loss over all {num_labels:,} labels needs "
-            f"{needed / 1e9:.1f} GB beside the classifiers: expected a smaller "
+            f"{needed / 1e9:.1f} GB with its classifiers: expected a smaller "
             "--dim, --batch-size or --block-labels, or the recipe ngame, which "
             f"samples labels. Received: a machine of {memory / 1e9:.1f} GB"
         )
@@ -101,6 +102,7 @@ def train_on_all_labels(recipe, job, history):
         recipe.label_temperature,
         recipe.block_labels,
         recipe.shift,
+        chunk_rows=recipe.chunk_rows or None,
     )
     model.compile(
         tfxc.training.dense_optimizer(recipe, steps), jit_compile=True
@@ -110,7 +112,8 @@ def train_on_all_labels(recipe, job, history):
         "classifier",
         recipe.classifier_epochs,
         None,
-        ngame.curriculum(recipe, start=0),
+        # All labels are negatives in any batch.
+        ngame.curriculum(recipe, start=recipe.classifier_epochs),
         queries=queries,
         rows=rows,
         relevant=relevant,

@@ -2,6 +2,7 @@
 
 - a new run writes its settings; the same settings go on, in any spelling that
   JSON does not tell apart; a different one is an `InputError` that names it;
+- a start that has led to nothing else can be withdrawn;
 - a folder or file that is no run is refused and left alone;
 - a history has the columns of all its epochs; a run is complete from the
   moment its metrics are there; files are replaced as a whole.
@@ -82,6 +83,32 @@ def test_data_is_known_by_its_content(run):
     with pytest.raises(InputError, match=r"with, /there, .*Received: /new"):
         run.start(other)
     assert run.settings()["options"]["data"] == "/there"
+
+
+def test_weights_are_known_by_their_content(tmp_path):
+    def settings(digest, encoder="bert"):
+        content = {"key": "abc", "encoder": digest}
+        return changed("recipe", encoder=encoder) | {"content": content}
+
+    run = Run(tmp_path / "run")
+    run.start(settings("00"))
+    run.start(settings("00"))
+    with pytest.raises(InputError, match=r"other weights\. Received: bert"):
+        run.start(settings("01"))
+    with pytest.raises(InputError, match="started with recipe encoder='bert'"):
+        run.start(settings("01", "other"))
+
+
+def test_a_start_can_be_withdrawn_until_something_is_done(run):
+    (run.folder / "checkpoints").mkdir()
+    run.withdraw()
+    assert run.settings() is not None
+    (run.folder / "checkpoints").rmdir()
+    run.withdraw()
+    assert not run.folder.exists()
+    run.withdraw()
+    run.start(changed("recipe", epochs=9))
+    assert run.settings()["recipe"]["epochs"] == 9
 
 
 def test_a_folder_that_is_no_run(tmp_path):

@@ -137,6 +137,7 @@ def test_help_tells_every_field_with_its_reason(cache):
         (["ngame", "--seed", "-1", "--data"], "--seed"),
         (["ngame", "--margin", "nan", "--data"], "--margin"),
         (["ngame", "--ngrams", "0", "--data"], "--ngrams"),
+        (["ngame", "--encoder", "/nosuch/bert", "--data"], "/nosuch/bert"),
     ],
 )
 def test_wrong_input_is_one_message(arguments, message, data, cache, tmp_path):

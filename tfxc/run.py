@@ -9,6 +9,8 @@ import pathlib
 from tfxc.data.arrays import write_text
 from tfxc.errors import InputError
 
+DATA = ("options", "data")
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -75,24 +77,42 @@ class Run:
                 self.folder / "recipe.json", json.dumps(settings, indent=1)
             )
 
+    def withdraw(self):
+        """Forgets a start of which nothing but its settings was written.
+
+        So that a mistake that shows only later than the command line's can be
+        corrected in the same folder.
+        """
+        file = self.folder / "recipe.json"
+        if file.exists() and list(self.folder.iterdir()) == [file]:
+            file.unlink()
+            self.folder.rmdir()
+
     def _check_same(self, saved, settings):
         """Data is the same if its content is, wherever it stands."""
-        if saved.get("content") != settings.get("content"):
+        before, now = saved["content"], settings["content"]
+        if before.get("key") != now.get("key"):
             raise InputError(
                 f"{self.folder}: expected the data that the run was started "
-                f"with, {saved.get('options', {}).get('data')}, unchanged; "
+                f"with, {saved['options'].get('data')}, unchanged; "
                 "choose another --output for other data. "
                 f"Received: {settings['options']['data']}"
             )
         for section, values in settings.items():
-            for name, value in values.items():
-                before = saved.get(section, {}).get(name)
-                if before != value and (section, name) != ("options", "data"):
+            for name, value in values.items() if section != "content" else ():
+                found = saved.get(section, {}).get(name)
+                if found != value and (section, name) != DATA:
                     raise InputError(
                         f"{self.folder}: the run was started with {section} "
-                        f"{name}={before!r}; continue with that, or choose "
+                        f"{name}={found!r}; continue with that, or choose "
                         f"another --output. Received: {name}={value!r}"
                     )
+        if before != now:
+            raise InputError(
+                f"{self.folder}: expected the pretrained encoder that the run "
+                "was started with, unchanged; choose another --output for "
+                f"other weights. Received: {settings['recipe'].get('encoder')}"
+            )
 
     def write_history(self, history):
         """Writes one line per epoch, with the columns of every epoch."""

@@ -7,6 +7,7 @@
 - `query_vectors` are the vectors with which the loss was computed;
 - noise is a function of the step, and an encoder without weights is allowed;
 - training lowers the loss, under jit and in low precision, and compiles once;
+- queries in chunks train as a whole batch does, and only without a table;
 - a saved model trains on as the one that was saved, with all its settings.
 """
 
@@ -187,6 +188,27 @@ class Elsewhere(BagEncoder):
         return super().head(sums + 1.0, training)
 
 
+class MeanOfTokens(keras.layers.Layer):
+    """As a transformer: what is gathered are token ids, not floats."""
+
+    dim = DIM
+
+    def __init__(self, dense):
+        super().__init__()
+        self.dense = dense
+
+    def build(self, input_shape=None):
+        self.dense.build((None, TOKENS))
+        self.built = True
+
+    def gather(self, inputs):
+        return inputs["ids"]
+
+    def head(self, ids, training=False):
+        counts = tf.reduce_sum(tf.one_hot(ids, TOKENS), axis=1)
+        return tf.math.l2_normalize(self.dense(counts), axis=1)
+
+
 def test_padding_changes_nothing():
     found = []
     for size in (5, 8):
@@ -225,6 +247,46 @@ def test_noise_is_a_function_of_the_step(rng):
     assert not np.allclose(vectors[0], vectors[1])
     assert 0.3 < np.mean(vectors[0] == 0) < 0.7
     assert (labels.table.numpy() != before).any(axis=1).all()
+
+
+def test_chunks_equal_whole_batches(rng):
+    """Without noise; the dense weights and the table of the labels move."""
+    moved = []
+    for chunk_rows in (None, 2):
+        dense = keras.layers.Dense(
+            DIM, kernel_initializer=keras.initializers.GlorotNormal(seed=1)
+        )
+        labels = LabelClassifier(LABELS, DIM)
+        labels.table.assign(np.random.default_rng(5).normal(size=(LABELS, DIM)))
+        model = FullLabelClassifier(
+            MeanOfTokens(dense),
+            None,
+            SIZE,
+            labels,
+            RowAdagrad(LABELS, 0.1, padding=False),
+            temperature=TEMPERATURE,
+            chunk_rows=chunk_rows,
+        )
+        model.compile(keras.optimizers.SGD(0.5), jit_compile=False)
+        before = dense.kernel.numpy()
+        batch, _ = random_batch(np.random.default_rng(3))
+        loss = float(model.train_step(batch)["loss"])
+        assert np.abs(dense.kernel.numpy() - before).max() > 1e-3
+        moved.append([loss, *(v.numpy() for v in model.variables)])
+    for one, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_table_cannot_be_chunked():
+    with pytest.raises(ValueError, match="Received: chunk_rows=2 with"):
+        FullLabelClassifier(
+            BagEncoder(TOKENS, DIM),
+            RowAdagrad(TOKENS, RATE),
+            SIZE,
+            LabelClassifier(LABELS, DIM),
+            RowAdagrad(LABELS, RATE, padding=False),
+            chunk_rows=2,
+        )
 
 
 def small_problem(rng, rows=22):

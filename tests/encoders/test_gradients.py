@@ -5,7 +5,9 @@
 - noise is a function of its place: steps, sides and chunks differ;
 - what is encoded at a time is one chunk, and loops are not unrolled;
 - a batch in chunks trains as one that is whole, but for the noise;
-- a table, or rows that chunks do not divide, are refused.
+- rows of a label table train beside queries in chunks;
+- a table of tokens, rows that chunks do not divide, or more chunks than noise
+  is numbered for, are refused.
 """
 
 import keras
@@ -17,6 +19,7 @@ from tfxc.data import LabelLists, Sequences, training_batches
 from tfxc.encoders import BagEncoder, DualEncoder, StoredVectors
 from tfxc.encoders.gradients import Side, cached_gradients, direct_gradients
 from tfxc.encoders.noise import noise_generators, set_noise
+from tfxc.layers import LabelClassifier
 from tfxc.losses import DecoupledSoftmax
 from tfxc.training import RowAdagrad
 
@@ -334,6 +337,37 @@ def test_fit_lowers_the_loss_and_compiles_once():
     # The length may vary, and is not known where a step is traced.
     assert set(model.encoder.seen) == {(4, None)}
     assert len(model.encoder.seen) <= 8
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 3])
+def test_a_label_table_beside_chunks(rng, chunk_rows):
+    """The table, its rates and the encoder move as in one pass."""
+    moved = []
+    for chunks in (None, chunk_rows):
+        labels = LabelClassifier(9, 4, initial=np.eye(9, 4) + 0.1)
+        encoder = SmallEncoder(dropout=0)
+        rows = RowAdagrad(9, 0.1, padding=False)
+        model = DualEncoder(encoder, None, 6, labels, rows, chunk_rows=chunks)
+        model.compile(keras.optimizers.SGD(0.5), loss=DecoupledSoftmax(0.3))
+        batch = random_batch(np.random.default_rng(4))
+        batch["candidates"] = {
+            "ids": tf.range(9)[:, None],
+            "weights": tf.ones([9, 1]),
+        }
+        before = labels.table.numpy()
+        losses = [float(model.train_step(batch)["loss"]) for _ in range(2)]
+        assert np.abs(labels.table.numpy() - before).max(axis=1).min() > 1e-4
+        weights = [v.numpy() for v in model.variables if v.dtype == "float32"]
+        moved.append([np.array(losses), *weights])
+    for one, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_too_many_chunks(rng, monkeypatch):
+    monkeypatch.setattr("tfxc.encoders.dual_encoder.MOST_CHUNKS", 5)
+    model = compiled(chunk_rows=1)
+    with pytest.raises(ValueError, match=r"5 chunks\. Received: 6 of 1"):
+        model.train_step(random_batch(rng))
 
 
 def test_a_table_cannot_be_chunked():

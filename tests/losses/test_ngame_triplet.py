@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfxc.losses import NGAMETriplet, ngame_triplet
 
-WEIGHTINGS = ["ngame", "dexa", "mean"]
+WEIGHTINGS = ["ngame", "dexa", "hinge", "mean"]
 
 
 def oracle(
@@ -40,9 +40,11 @@ def oracle(
                 np.exp(n / temperature if h > 0 else 0.0)
                 for n, h in zip(hardest, hinges, strict=True)
             ]
+            if weighting == "hinge":
+                powers = [np.exp(h / temperature) for h in hinges]
             missing = num_negatives - len(hardest)
             total = sum(powers) + missing
-            if weighting == "dexa":
+            if weighting in ("dexa", "hinge"):
                 total = sum(
                     p for p, h in zip(powers, hinges, strict=True) if h > 0
                 )

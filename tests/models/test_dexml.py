@@ -1,6 +1,7 @@
 """Invariants of the recipe DEXML:
 
 - it is refused what NGAME is, and its own defaults need no held-out queries;
+- its named recipes are its own, not NGAME's;
 - a run ends in a model of the encoder alone, which answers as it was
   measured, and a finished run is left alone.
 """
@@ -10,6 +11,7 @@ import dataclasses
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
 
+import tfxc.options
 from models import dexml
 
 
@@ -37,6 +39,33 @@ def test_defaults():
 )
 def test_refused(fields, message):
     assert message in refusal(dexml, dataset_of(2000), **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "labels"),
+    [
+        ("yso_finna_en", 525_773, 24_965),
+        ("lf_amazontitles_131k_transformer", 294_805, 131_073),
+        ("transformer", 2000, 30),
+    ],
+)
+def test_named_recipes(name, rows, labels):
+    """NGAME's constructors of these names would not do."""
+    recipe = getattr(dexml.Recipe, name)()
+    if "transformer" in name:
+        recipe = dataclasses.replace(recipe, encoder="some/folder")
+    dexml.check(recipe, dataset_of(rows, labels))
+    assert recipe.fusion == "none" and recipe.cluster_start > recipe.epochs
+    assert recipe.num_candidates >= (24_965 if name[0] == "y" else 1024)
+
+
+def test_a_fusion_that_does_not_exist(capsys):
+    with pytest.raises(SystemExit) as error:
+        tfxc.options.parse_options(
+            "dexml", dexml.Recipe, ["--fusion", "nonsense"]
+        )
+    assert error.value.code == 2
+    assert "nonsense" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -3,15 +3,22 @@
 - fields out of their range are refused before anything is written, all in one
   message; the bounds themselves are accepted, and so is every named recipe on
   a data set of its size;
-- weights of scores need 20 held-out queries; chunks divide what they are of;
+- weights of scores need 20 held-out queries, which are not what frequencies
+  and memory are from while they decide; chunks divide what they are of;
 - a tree over all scores, of classifiers on a frozen encoder or on one that
   trains on, ends in a model that answers as it was measured.
 """
 
+import dataclasses
+import types
+
+import numpy as np
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
 
+import tfxc
 from models import ngame
+from tfxc.data import LabelLists
 
 TRANSFORMER = {"encoder": "some/folder", "batch_size": 48}
 
@@ -74,6 +81,66 @@ def test_tokens_are_hidden_from_the_bag_encoder_only():
     ngame.check(ngame.Recipe(batch_size=48, token_dropout=0.1), dataset)
 
 
+def test_vectors_that_labels_share_are_for_the_bag_encoder():
+    dataset = dataset_of(1000)
+    message = refusal(ngame, dataset, **TRANSFORMER, label_clusters=8)
+    assert message.startswith("--label-clusters: expected 0 for a transformer")
+    assert message.endswith("Received: 8")
+    ngame.check(ngame.Recipe(batch_size=48, label_clusters=8), dataset)
+
+
+def test_what_is_not_trained_may_be_anything():
+    recipe = ngame.Recipe(batch_size=64, classifier_candidates=9)
+    ngame.check(recipe, dataset_of(1000))
+    recipe = {"batch_size": 64, "classifier_candidates": 9}
+    message = refusal(ngame, dataset_of(1000), **recipe, classifier_epochs=1)
+    assert message.startswith("--classifier-candidates: expected at least 64")
+
+
+@pytest.mark.parametrize("classifier", [None, np.eye(3, 4)[::-1]])
+def test_without_fusion_encoder_and_classifiers_are_added(classifier):
+    job = types.SimpleNamespace(label_vectors=lambda: np.eye(3, 4))
+    recipe = ngame.Recipe(fusion="none")
+    search = ngame.fused(recipe, job, classifier)
+    added = 0 if classifier is None else classifier
+    np.testing.assert_array_equal(search.vectors(), np.eye(3, 4) + added)
+
+
+def test_held_out_queries_decide_before_they_count(monkeypatch):
+    """What is learnt from them may not be what is judged by them."""
+    rows, held_out = np.arange(40), np.arange(40, 60)
+    ids = np.append(np.zeros(40, int), np.ones(20, int))
+    relevant = LabelLists.from_pairs(np.arange(60), ids, 60, 3)
+    vectors = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    job = types.SimpleNamespace(
+        rows=rows,
+        held_out=held_out,
+        relevant=relevant,
+        label_vectors=lambda: np.eye(3, 4, dtype=np.float32),
+        query_vectors=lambda rows, dtype=np.float32: vectors[rows].astype(
+            dtype
+        ),
+    )
+    seen = []
+
+    def fit(search, queries, relevant, weights, **options):
+        seen.append((search, queries, relevant, weights))
+        return dataclasses.replace(search, popularity_weight=0.1)
+
+    monkeypatch.setattr(tfxc.search, "fit_fusion", fit)
+    recipe = ngame.Recipe(memory=5)
+    found = ngame.fused(recipe, job, None)
+    [(search, queries, judged, weights)] = seen
+    np.testing.assert_array_equal(queries, vectors[40:])
+    assert judged.ids.tolist() == [1] * 20
+    np.testing.assert_allclose(search.popularity, np.log1p([40, 0, 0]))
+    expected = tfxc.metrics.inverse_propensity([40, 0, 0], 40)
+    np.testing.assert_allclose(weights, expected)
+    assert search.memory.sizes.sum() == 40
+    np.testing.assert_allclose(found.popularity, np.log1p([40, 20, 0]))
+    assert found.memory.sizes.sum() == 60
+
+
 BOUNDS = {
     "batch_size": (1001, 900),  # refused, accepted
     "num_candidates": (63, 64),
@@ -88,7 +155,7 @@ BOUNDS = {
     "refresh_interval": (0, 1),
     "cluster_growth": (-1, 0),
     "cluster_start": (-1, 0),
-    "memory": (-1, 0),
+    "memory": (481, 0),
     "margin": (float("inf"), 0.0),
     "shift": (float("nan"), -3.0),
     "epochs": (0, 1),
@@ -101,11 +168,12 @@ BOUNDS = {
 def test_bounds(field):
     dataset, fields = dataset_of(1000), {"batch_size": 64}
     wrong, right = BOUNDS[field]
+    if field == "classifier_candidates":
+        fields["classifier_epochs"] = 1
     message = refusal(ngame, dataset, **{**fields, field: wrong})
     assert message.startswith(f"--{field.replace('_', '-')}: expected ")
     assert f"Received: {wrong}" in message
     assert "900 training queries have labels" in message
-    fields["classifier_candidates"] = 4096
     ngame.check(ngame.Recipe(**{**fields, field: right}), dataset)
 
 
@@ -145,8 +213,9 @@ def test_triplets_of_the_classifiers(weighting):
     assert one.settings["num_negatives"] == 10
     settings = {"margin": 0.2, "num_positives": 3, "num_negatives": 5}
     assert settings.items() <= other.settings.items()
-    for loss in (one, other):
-        assert loss.settings["weighting"] == weighting
+    assert one.settings["weighting"] == weighting
+    assert other.settings["weighting"] == "hinge"
+    assert other.settings["temperature"] == 1.0
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def test_too_few_rows_to_weigh_scores_on():
 def test_more_labels_than_any_machine_holds():
     message = refusal(renee, dataset_of(2000, labels=10**12), dim=64)
     assert message.startswith("a loss over all 1,000,000,000,000 labels needs ")
-    assert "256000.0 GB" in message
+    assert "768000.0 GB" in message
     for name in ("--dim", "--batch-size", "--block-labels", "ngame"):
         assert name in message
     assert "Received: a machine of " in message
@@ -53,7 +53,7 @@ def test_more_labels_than_any_machine_holds():
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_memory_to_the_byte(monkeypatch, missing):
-    needed = full_label_memory(70_000, 48, 64, 512)
+    needed = 8 * 70_000 * 48 + full_label_memory(70_000, 48, 64, 512)
     sizes = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": needed - missing}
     fields = {"dim": 48, "batch_size": 64, "block_labels": 512}
     dataset = dataset_of(2000, labels=70_000)
@@ -71,7 +71,7 @@ def test_memory_by_the_dimension_of_a_pretrained_encoder(monkeypatch):
     renee.check(recipe, dataset)
     job = types.SimpleNamespace(encoder=types.SimpleNamespace(dim=64))
     monkeypatch.setattr(renee.ngame, "job_of", lambda *_: job)
-    with pytest.raises(tfxc.InputError, match=r"needs 256000\.0 GB"):
+    with pytest.raises(tfxc.InputError, match=r"needs 768000\.0 GB"):
         renee.fit(recipe, dataset, None, None, None)
 
 

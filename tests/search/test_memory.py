@@ -48,7 +48,7 @@ def loops(vectors, lists, query, neighbours, temperature, power):
 
 @pytest.mark.parametrize("power", [1.0, 0.3])
 @pytest.mark.parametrize("exact", [1000, 10])
-@pytest.mark.parametrize("neighbours", [1, 6, 500])
+@pytest.mark.parametrize("neighbours", [1, 6, 480])
 def test_equals_loops(rng, monkeypatch, exact, neighbours, power):
     monkeypatch.setattr(memory, "EXACT", exact)
     monkeypatch.setattr(memory, "CLUSTER_SIZE", 8)
@@ -118,3 +118,12 @@ def test_wrong_sizes(rng, rows):
     vectors, lists, _ = random_case(rng)
     with pytest.raises(ValueError, match="Received: "):
         Memory.build(vectors[:rows], lists if rows else lists.take([]))
+
+
+def test_more_neighbours_than_a_cluster_has(rng, monkeypatch):
+    monkeypatch.setattr(memory, "EXACT", 59)
+    vectors, lists, _ = random_case(rng)
+    with pytest.raises(ValueError, match=r"480 among.*Received: 481"):
+        Memory.build(vectors, lists, neighbours=481)
+    monkeypatch.setattr(memory, "EXACT", 60)
+    Memory.build(vectors, lists, neighbours=481)

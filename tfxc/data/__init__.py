@@ -52,6 +52,7 @@ from tfxc.data.texts import Texts as Texts
 from tfxc.data.tokens.bags import Bags as Bags
 from tfxc.data.tokens.bags import bags_from_features as bags_from_features
 from tfxc.data.tokens.bags import label_rows as label_rows
+from tfxc.data.tokens.buckets import bucket_lengths as bucket_lengths
 from tfxc.data.tokens.joined import Joined as Joined
 from tfxc.data.tokens.sequences import Sequences as Sequences
 from tfxc.data.tokens.vectors import Vectors as Vectors

@@ -1,18 +1,24 @@
 """Data made ready for a pretrained transformer, once."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
+
+import numpy as np
 
 from tfxc.data.arrays import read_arrays, write_arrays
 from tfxc.data.load import cache_folder
 from tfxc.data.prepared import Prepared
 from tfxc.data.texts import Texts
+from tfxc.data.tokens.buckets import bucket_lengths
 from tfxc.data.tokens.sequence_tokenizer import SequenceTokenizer
 from tfxc.data.tokens.sequences import Sequences
 from tfxc.errors import InputError
 
 PARTS = ("train", "test", "labels")
+BUCKETS = {"train": 4, "labels": 2}  # lengths to pad to, see `bucket_lengths`
+SAMPLE = 100_000  # texts that say which
 
 
 def prepare_sequences(
@@ -60,6 +66,14 @@ def prepare_sequences(
         if number:
             print(f"{number:,} of the {part} texts were cut: too many tokens")
     parts = {part: Sequences(arrays[part], queries.pad_id) for part in PARTS}
+    for part, count in BUCKETS.items():
+        step = -(-len(parts[part]) // SAMPLE)
+        lengths = parts[part].lengths(slice(None, None, step))
+        buckets = bucket_lengths(np.maximum(lengths, 1), count)
+        parts[part] = dataclasses.replace(parts[part], buckets=buckets)
+    parts["test"] = dataclasses.replace(
+        parts["test"], buckets=parts["train"].buckets
+    )
     return Prepared(dataset, queries, labels, key=key, **parts)
 
 

@@ -4,9 +4,7 @@ import keras
 from keras import ops
 
 from tfxc.encoders.gradients import Side, cached_gradients, direct_gradients
-from tfxc.encoders.noise import noise_generators, set_noise
-
-MOST_CHUNKS = 1024  # of a batch; numbers the noise of each
+from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -29,10 +27,11 @@ class DualEncoder(keras.Model):
         label_encoder: Encoder of the labels; the same as of queries if left
             out. A `tfxc.layers.LabelClassifier` has a free vector for each.
         label_row_optimizer: `row_optimizer` for the table of `label_encoder`.
-        chunk_rows: Rows that are encoded together, by gradient caching: memory
+        chunk_rows: Texts that are encoded together, by gradient caching: memory
             is that of so many, not of the batch. Divides the rows of a batch,
-            queries and candidates; needs encoders without a table. `None` for
-            all at once.
+            queries and candidates, of which there are at most 8,192 chunks;
+            needs an encoder without a table, while `label_encoder` may have
+            one, whose rows are not chunked. `None` for all at once.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -52,7 +51,7 @@ class DualEncoder(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if chunk_rows and (row_optimizer or label_row_optimizer):
+        if chunk_rows and row_optimizer:
             raise ValueError(
                 "`chunk_rows` is for encoders without a table of tokens, as "
                 f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
@@ -122,7 +121,15 @@ class DualEncoder(keras.Model):
             set_noise(self.generators, place)
             return encoder.head(x, training=True)
 
-        return Side(head, gathered, self.chunk_rows or gathered.shape[0])
+        side = Side(head, gathered, gathered.shape[0])
+        if self.chunk_rows and not gathered.dtype.is_floating:
+            side = Side(head, gathered, self.chunk_rows)
+        if side.num_chunks > MOST_CHUNKS:
+            raise ValueError(
+                f"A batch must have at most {MOST_CHUNKS} chunks. "
+                f"Received: {side.num_chunks} of {self.chunk_rows} rows"
+            )
+        return side
 
     def _update_tables(self, inputs, gradients):
         """Gives the gradients at what was gathered to the row optimisers."""

@@ -2,8 +2,10 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
-from tfxc.encoders.noise import noise_generators, set_noise
+from tfxc.encoders.gradients import Side, add_gradients, encode_chunks
+from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
 from tfxc.layers import full_label_loss_and_gradients
 
 
@@ -27,6 +29,7 @@ class FullLabelClassifier(keras.Model):
         temperature: Positive float that divides the scores.
         block_labels: Labels that are scored at a time.
         shift: Float that is taken from the scores, see there.
+        chunk_rows: Queries that are encoded together, see `DualEncoder`.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -50,9 +53,17 @@ class FullLabelClassifier(keras.Model):
         temperature=1.0,
         block_labels=2048,
         shift=0.0,
+        chunk_rows=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if chunk_rows and row_optimizer:
+            raise ValueError(
+                "`chunk_rows` is for encoders without a table of tokens, as "
+                f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
+                "a row optimizer"
+            )
+        self.chunk_rows = chunk_rows
         self.encoder = encoder
         self.row_optimizer = row_optimizer
         self.classifier = classifier
@@ -84,13 +95,10 @@ class FullLabelClassifier(keras.Model):
         return self.encoder(inputs, training=training)
 
     def train_step(self, batch):
-        gathered = self.encoder.gather(batch["query"])
-        floats = [gathered] if gathered.dtype.is_floating else []
         dense = self.encoder.trainable_variables
-        set_noise(self.generators, self.optimizer.iterations)
-        with tf.GradientTape() as tape:
-            tape.watch(floats)
-            queries = self.encoder.head(gathered, training=True)
+        queries, gradients_of = self._encode(
+            batch["query"], [variable.value for variable in dense]
+        )
         size = self.query_vectors.shape[0]
         # Padding has no labels; no label is to be wrong for it.
         used = tf.reduce_any(batch["positives"] >= 0, axis=1)
@@ -103,19 +111,14 @@ class FullLabelClassifier(keras.Model):
             weights=weights,
             **self.settings,
         )
-        gradients, of_floats = tape.gradient(
-            queries,
-            [[variable.value for variable in dense], floats],
-            output_gradients=to_queries,
-            unconnected_gradients="zero",
-        )
+        gradients, at_gathered = gradients_of(to_queries)
         if dense:
             self.optimizer.apply_gradients(zip(gradients, dense, strict=True))
         else:
             self.optimizer.iterations.assign_add(1)
         if self.row_optimizer is not None:
             self.row_optimizer.update(
-                self.encoder.table, [batch["query"]], of_floats, size
+                self.encoder.table, [batch["query"]], at_gathered, size
             )
         self.label_row_optimizer.update_all(
             self.classifier.table, to_table, size
@@ -125,6 +128,33 @@ class FullLabelClassifier(keras.Model):
         self.loss_tracker.update_state(loss)
         return {"loss": loss}
 
+    def _encode(self, inputs, dense):
+        """The query vectors, and the way back from a gradient at them."""
+        gathered = self.encoder.gather(inputs)
+        step = ops.cast(self.optimizer.iterations, "int32")
+
+        def head(x, chunk):
+            set_noise(self.generators, step * MOST_CHUNKS + chunk)
+            return self.encoder.head(x, training=True)
+
+        if self.chunk_rows and not gathered.dtype.is_floating:
+            side = Side(head, gathered, self.chunk_rows)
+            zeros = [tf.zeros_like(value) for value in dense]
+            return encode_chunks(side), lambda cotangent: (
+                add_gradients(zeros, side, cotangent, dense),
+                [],
+            )
+        floats = [gathered] if gathered.dtype.is_floating else []
+        with tf.GradientTape() as tape:
+            tape.watch(floats)
+            queries = head(gathered, 0)
+        return queries, lambda cotangent: tape.gradient(
+            queries,
+            [dense, floats],
+            output_gradients=cotangent,
+            unconnected_gradients="zero",
+        )
+
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         settings = dict(self.settings)
@@ -133,6 +163,7 @@ class FullLabelClassifier(keras.Model):
             **super().get_config(),
             **{name: serialize(getattr(self, name)) for name in PARTS},
             "batch_size": self.query_vectors.shape[0],
+            "chunk_rows": self.chunk_rows,
             **settings,
         }
 

@@ -92,20 +92,35 @@ def cached_gradients(sides, variables, loss_of_vectors):
     dropout noise, and push that gradient through. It costs one more encoding,
     and allows for batches, and so for negatives, of any size.
 
-    Sides whose inputs are floats are not supported: what they hold is small.
+    Sides whose inputs are floats, rows of a table, are encoded at once, with a
+    way back: there is little to hold.
 
     Reference:
         [Gao et al., 2021](https://arxiv.org/abs/2101.06983)
     """
-    vectors = [encode_chunks(side) for side in sides]
+    direct = [side.inputs.dtype.is_floating for side in sides]
+    starts = [
+        side.inputs if floats else encode_chunks(side)
+        for side, floats in zip(sides, direct, strict=True)
+    ]
     with tf.GradientTape() as tape:
-        tape.watch(vectors)
+        tape.watch(starts)
+        vectors = [
+            side.head(start, 0) if floats else start
+            for side, start, floats in zip(sides, starts, direct, strict=True)
+        ]
         loss = loss_of_vectors(*vectors)
-    cotangents = tape.gradient(loss, vectors)
-    sums = [tf.zeros_like(variable) for variable in variables]
-    for side, cotangent in zip(sides, cotangents, strict=True):
-        sums = add_gradients(sums, side, cotangent, variables)
-    return loss, vectors, sums, [None] * len(sides)
+    sums, cotangents = tape.gradient(
+        loss, [variables, starts], unconnected_gradients="zero"
+    )
+    for side, cotangent, floats in zip(sides, cotangents, direct, strict=True):
+        if not floats:
+            sums = add_gradients(sums, side, cotangent, variables)
+    input_gradients = [
+        cotangent if floats else None
+        for cotangent, floats in zip(cotangents, direct, strict=True)
+    ]
+    return loss, vectors, sums, input_gradients
 
 
 def encode_chunks(side):

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+MOST_CHUNKS = 8192  # of the texts of a batch; numbers the noise of each
+
 
 def noise_generators(layer):
     """The random number generators of a layer and all layers inside it."""

@@ -1,5 +1,6 @@
 """Pretrained transformers, from a folder or a hub."""
 
+import hashlib
 import json
 import pathlib
 
@@ -65,6 +66,25 @@ def load_pretrained(name, pooling="mean", dropout=None):
         backbone, pooling, tokenizer.pad_token_id, exact
     )
     return encoder, tokenizer
+
+
+def content_of(name):
+    """Names what `load_pretrained` would load from a folder.
+
+    Returns:
+        32 hexadecimal digits; the name itself where it is no folder.
+    """
+    folder = pathlib.Path(name)
+    if not folder.is_dir():
+        return str(name)
+    total = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            with open(path, "rb") as file:
+                found = hashlib.file_digest(file, hashlib.blake2b)
+            total.update(hashlib.blake2b(path.name.encode()).digest())
+            total.update(found.digest())
+    return total.hexdigest()
 
 
 def import_keras_hub():

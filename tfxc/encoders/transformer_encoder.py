@@ -15,8 +15,8 @@ class TransformerEncoder(keras.layers.Layer):
     training queries are few.
 
     Args:
-        backbone: KerasHub backbone of the BERT, DistilBERT, ELECTRA, RoBERTa
-            or DeBERTa family; see `tfxc.encoders.load_pretrained`.
+        backbone: KerasHub backbone of the BERT, DistilBERT or RoBERTa family;
+            see `tfxc.encoders.load_pretrained`.
         pooling: "mean" over the tokens, or "cls" for the first one.
         pad_id: The token id that means: no token.
         exact_gelu: Whether the activation is the exact GELU, as in BERT's

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
-WEIGHTINGS = ("ngame", "dexa", "mean")
+WEIGHTINGS = ("ngame", "dexa", "hinge", "mean")
+# How hard a negative is that keeps the margin.
+KEEPS_MARGIN = {"ngame": 0.0, "dexa": -1e9, "hinge": -100.0}
 
 
 def ngame_triplet(
@@ -26,7 +28,7 @@ def ngame_triplet(
         margin: Float.
         num_negatives: Positive integer.
         temperature: Positive float.
-        weighting: `"ngame"`, `"dexa"` or `"mean"`.
+        weighting: `"ngame"`, `"dexa"`, `"hinge"` or `"mean"`.
         num_positives: Positive integer, or `None` for all.
 
     Returns:
@@ -46,13 +48,12 @@ def ngame_triplet(
     negatives = negatives[:, None, :]  # [q, 1, n]
     hinge = ops.relu(negatives - positives[:, :, None] + margin)  # [q, p, n]
     if weighting != "mean":
-        logits = ops.where(
-            hinge > 0,
-            negatives / temperature,
-            0.0 if weighting == "ngame" else -1e9,
+        hardness = hinge if weighting == "hinge" else negatives
+        hardness = ops.where(
+            hinge > 0, hardness / temperature, KEEPS_MARGIN[weighting]
         )
-        log_z = ops.logsumexp(logits, axis=-1, keepdims=True)
-        hinge = hinge * ops.exp(logits - log_z)
+        log_z = ops.logsumexp(hardness, axis=-1, keepdims=True)
+        hinge = hinge * ops.exp(hardness - log_z)
 
     count = ops.sum(ops.cast(positive, "float32"), axis=-1)  # [q]
     count = ops.clip(count, 1.0, float(positives.shape[-1]))
@@ -82,6 +83,7 @@ class NGAMETriplet(keras.losses.Loss):
     h_pn      = max(0, s_n - s_p + margin)
     w_p       = softmax over n of (s_n / t where h_pn > 0, else 0)     "ngame"
                 softmax over n of (s_n / t where h_pn > 0, else -inf)  "dexa"
+                softmax over n of (h_pn / t where h_pn > 0, else -100) "hinge"
                 1                                                      "mean"
     ```
 
@@ -96,7 +98,9 @@ class NGAMETriplet(keras.losses.Loss):
         margin: Float; by how much a positive should beat a negative.
         num_negatives: Positive integer; the hardest negatives that count.
         temperature: Positive float `t`; lower ones stress the hardest more.
-        weighting: `"ngame"`, `"dexa"` or `"mean"`, see the formula.
+        weighting: `"ngame"`, `"dexa"`, `"hinge"` or `"mean"`, see the
+            formula. NGAME trains its encoder with the first, its classifiers
+            with `"hinge"` and t = 1.
         num_positives: Positive integer; of the positives of a query only those
             count that score lowest, at most this many. The published loss has
             one positive per query. `None` counts all, at a cost of queries x

@@ -12,6 +12,7 @@ from tfxc.search.exact import exact_top_k as exact_top_k
 from tfxc.search.fused import FusedSearch as FusedSearch
 from tfxc.search.fusion import LEAST_ROWS as LEAST_ROWS
 from tfxc.search.fusion import fit_fusion as fit_fusion
+from tfxc.search.memory import MOST_NEIGHBOURS as MOST_NEIGHBOURS
 from tfxc.search.memory import Memory as Memory
 from tfxc.search.score_tree import ScoreTree as ScoreTree
 from tfxc.search.top_k import top_k as top_k

@@ -9,6 +9,7 @@ from tfxc.data.label_lists import LabelLists
 
 CLUSTER_SIZE = 512
 EXACT = 16_384  # keys up to which all are compared
+MOST_NEIGHBOURS = 480  # no cluster of more keys than that has fewer
 BLOCK = 2048  # queries that are looked up together
 
 
@@ -73,7 +74,8 @@ class Memory:
             A `Memory`.
 
         Raises:
-            ValueError: if the sizes disagree, or there are no vectors.
+            ValueError: if the sizes disagree, there are no vectors, or more
+                neighbours are asked for than each of several clusters has.
 
         Example:
 
@@ -88,6 +90,12 @@ class Memory:
             raise ValueError(
                 "`vectors` and `relevant` must have as many rows, at least "
                 f"one. Received: {len(vectors)} and {len(relevant)}"
+            )
+        neighbours = settings.get("neighbours", cls.neighbours)
+        if neighbours > MOST_NEIGHBOURS and len(vectors) > EXACT:
+            raise ValueError(
+                f"`neighbours` must be at most {MOST_NEIGHBOURS} among more "
+                f"than {EXACT:,} vectors. Received: {neighbours}"
             )
         size = len(vectors) if len(vectors) <= EXACT else CLUSTER_SIZE
         clusters = balanced_clusters(vectors, size, seed)

@@ -76,6 +76,7 @@ def fit(
                 "phase": phase,
                 "loss": losses.mean(),
                 "fit_seconds": time.perf_counter() - start,
+                "step_seconds": losses.step_seconds(),
                 **mining.report,
                 **validate(),
             }
@@ -107,9 +108,10 @@ class FiniteLosses(keras.callbacks.Callback):
         self.phase = phase
         self.epoch = epoch
         self.checkpoints = checkpoints
-        self.losses = []
+        self.losses, self.times = [], []
 
     def on_train_batch_end(self, step, logs=None):
+        self.times.append(time.perf_counter())
         self.losses.append(logs["loss"])
         if not math.isfinite(logs["loss"]):
             raise InputError(
@@ -140,6 +142,15 @@ class FiniteLosses(keras.callbacks.Callback):
             f"{state} in {self.checkpoints}; start anew with a smaller "
             "learning rate, in another --output."
         )
+
+    def step_seconds(self):
+        """The mean time of a step, but for the slowest twentieth.
+
+        Among those are the steps that were compiled first.
+        """
+        seconds = np.sort(np.diff(self.times))
+        kept = len(seconds) - -(-len(seconds) // 20)
+        return float(seconds[:kept].mean()) if kept else 0.0
 
     def mean(self):
         """The mean loss of the epoch."""

@@ -103,10 +103,13 @@ def encoder_and_tokens(recipe, dataset, key):
     """
     if recipe.encoder != "bag":
         encoder, tokenizer = load_pretrained(recipe.encoder, recipe.pooling)
-        lengths = (
-            min(length, encoder.max_length)
-            for length in (recipe.length, recipe.label_length)
-        )
+        lengths = (recipe.length, recipe.label_length)
+        if max(lengths) > encoder.max_length:
+            print(
+                f"the encoder reads {encoder.max_length} tokens at most: "
+                "longer texts are cut there"
+            )
+        lengths = (min(length, encoder.max_length) for length in lengths)
         return encoder, prepare_sequences(dataset, key, tokenizer, *lengths)
     prepared = prepare(dataset, key, tokens(recipe))
     num_tokens = len(prepared.tokenizer)

@@ -13,12 +13,14 @@ class Sequences:
 
     What is taken is cut to the shortest of a few bucket lengths that holds all
     rows taken: titles have a dozen tokens, and padding all to 32 would waste
-    more than half of the work. A step is compiled once for each bucket.
+    more than half of the work. A step is compiled once for each bucket, or
+    pair of buckets where labels have theirs.
 
     Args:
         ids: `[rows, length]`, int32; may be a memory map.
         pad_id: The id of padding, which stands for no token.
-        buckets: Lengths to cut to, ascending; by default multiples of 8.
+        buckets: Lengths to cut to, ascending, see `bucket_lengths`; by
+            default multiples of 8.
     """
 
     ids: np.ndarray
@@ -34,8 +36,8 @@ class Sequences:
         return {"token_ids": (np.int32, (None,))}
 
     def lengths(self, rows):
-        """Tokens of each of some rows: `[n]`, int64."""
-        return self._lengths(np.take(self.ids, rows, axis=0))
+        """Tokens of each of some rows, ids or a slice: `[n]`, int64."""
+        return self._lengths(self.ids[rows])
 
     def bucket(self, length):
         """The shortest bucket that holds `length` tokens."""

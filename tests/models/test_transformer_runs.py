@@ -1,0 +1,55 @@
+"""Invariants of runs with a pretrained transformer:
+
+- from a folder of weights to a model that answers as it was measured: encoder
+  and classifiers, whole or in chunks, in low precision too;
+- weights that were replaced are not what an interrupted run goes on with.
+"""
+
+import shutil
+
+import pytest
+from recipe_cases import SmallRun
+from tiny_transformer import write_folder
+from train_command import files_below, run
+
+EPOCHS = ["--epochs", 3, "--dense-learning-rate", 0.01]
+CHUNKS = ["--chunk-rows", 8]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    write_folder(tmp_path / "bert", "bert")
+    return tmp_path / "bert"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ngame", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
+        ["ngame", *EPOCHS, "--mixed-precision", "bfloat16"],
+        ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
+        ["dexml", *EPOCHS, *CHUNKS],
+    ],
+)
+def test_a_run(tmp_path, weights, arguments):
+    name, *options = arguments
+    small = SmallRun(tmp_path, name, "--encoder", weights, *options)
+    assert "encoder 3/3" in small.output
+    assert ("classifier 2/2" in small.output) == (2 in options)
+    assert small.metrics["P@1"] > 10, "one in thirty is right by chance"
+    assert small.metrics["P@1"] == pytest.approx(small.served, abs=2)
+    small.assert_a_second_start_changes_nothing()
+
+
+@pytest.mark.slow
+def test_replaced_weights(tmp_path, weights):
+    options = ["--encoder", weights, "--epochs", 1, "--classifier-epochs", 0]
+    small = SmallRun(tmp_path, "ngame", *options)
+    (small.folder / "metrics.json").unlink()
+    shutil.rmtree(weights)
+    write_folder(weights, "bert", seed=1)
+    before = files_below(small.folder)
+    code, _, errors = run(small.command, small.cache)
+    assert code == 2 and f"other weights. Received: {weights}" in errors
+    assert files_below(small.folder) == before
