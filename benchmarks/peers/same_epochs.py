@@ -19,7 +19,8 @@ import statistics
 import sys
 import types
 
-sys.path[:0] = [str(pathlib.Path(__file__).parents[n]) for n in (1, 2)]
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from record import timed_run, write_results
 from run import EPOCHS, measure
