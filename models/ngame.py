@@ -117,7 +117,7 @@ class Recipe(tfxc.training.TextRecipe):
         """12,920 bags of words, 983 tags without text."""
         return cls(
             epochs=30,
-            batch_size=512,
+            batch_size=256,
             hidden=512,
             token_dropout=0.3,
             length=128,

@@ -51,9 +51,9 @@ class TransformerEncoder(keras.layers.Layer):
                 if layer.name == "feedforward_intermediate_dense":
                     layer.activation = keras.activations.gelu
         # What the pooled vector does not depend on is not trained.
-        for name in ("pooled_dense",):
-            if any(layer.name == name for layer in backbone.layers):
-                backbone.get_layer(name).trainable = False
+        for layer in backbone.layers:
+            if layer.name == "pooled_dense":
+                layer.trainable = False
 
     @property
     def dim(self):
