@@ -221,6 +221,8 @@ def check(recipe, dataset):
             "--label-clusters: expected 0 for a transformer; labels of the bag "
             f"encoder can share vectors. Received: {recipe.label_clusters}"
         )
+    if recipe.negatives != "none":
+        check_negatives(recipe, dataset.num_labels)
     chunk = recipe.chunk_rows
     if chunk and recipe.encoder == "bag":
         raise tfxc.InputError(
@@ -231,6 +233,27 @@ def check(recipe, dataset):
         raise tfxc.InputError(
             "--chunk-rows: expected a divisor of --batch-size and of "
             f"--num-candidates. Received: {chunk}"
+        )
+
+
+def check_negatives(recipe, num_labels):
+    """Raises `tfxc.InputError` if negatives cannot be drawn as asked."""
+    num, rows = recipe.num_negatives, recipe.batch_size
+    if recipe.loss != "decoupled_softmax":
+        raise tfxc.InputError(
+            "--negatives: expected --loss decoupled_softmax, which draws "
+            f"estimate. Received: {recipe.loss}"
+        )
+    if num > num_labels or (num > rows and num % rows):
+        raise tfxc.InputError(
+            f"--num-negatives: expected at most the {num_labels:,} labels, and "
+            f"at most the {rows:,} queries of a batch or a multiple of them. "
+            f"Received: {num:,}"
+        )
+    if recipe.chunk_rows and num % recipe.chunk_rows:
+        raise tfxc.InputError(
+            "--num-negatives: expected a multiple of --chunk-rows. "
+            f"Received: {num}"
         )
 
 
@@ -269,8 +292,9 @@ def train_encoder(recipe, job):
     """M1: queries and labels by one encoder; returns the history."""
     queries, relevant, rows = training_rows(recipe, job)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    negatives, callbacks = tfxc.training.drawn_negatives(recipe, job)
     return job.train(
-        encoder_model(recipe, job, steps),
+        encoder_model(recipe, job, steps, negatives),
         "encoder",
         recipe.epochs,
         recipe.num_candidates,
@@ -280,16 +304,18 @@ def train_encoder(recipe, job):
         relevant=relevant,
         every_positive=trains_on_every_positive(recipe),
         token_dropout=recipe.token_dropout,
+        callbacks=callbacks,
     )
 
 
-def encoder_model(recipe, job, steps):
+def encoder_model(recipe, job, steps, negatives=None):
     """The dual encoder of M1, compiled."""
     model = tfxc.encoders.DualEncoder(
         job.encoder,
         tfxc.training.row_optimizer(recipe, job.encoder, steps),
         recipe.batch_size,
         chunk_rows=recipe.chunk_rows or None,
+        negatives=negatives,
     )
     model.compile(
         tfxc.training.dense_optimizer(recipe, steps),

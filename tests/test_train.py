@@ -61,9 +61,17 @@ def wait_for(process, path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", ["encoder", "classifier"])
-def test_a_killed_run_ends_with_the_same_bits(data, cache, tmp_path, phase):
-    settings = ["ngame", "--data", data, "--epochs", 6, *SMALL]
+@pytest.mark.parametrize(
+    ("phase", "more"),
+    [("encoder", []), ("classifier", []), ("encoder", ["--negatives", "tree"])],
+)
+def test_a_killed_run_ends_with_the_same_bits(
+    data, cache, tmp_path, phase, more
+):
+    settings = ["ngame", "--data", data, "--epochs", 6, *SMALL, *more]
+    if more:
+        settings += ["--num-negatives", 8, "--landmarks", 10]
+        settings += ["--uniform-steps", 20, "--refresh-steps", 4]
     settings += ["--classifier-epochs", 4]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     code, output, errors = run([*settings, "--output", whole], cache)

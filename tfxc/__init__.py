@@ -2,8 +2,8 @@
 
 One package per stage, in the order in which data flows:
 
-data -> batching -> encoders -> layers -> losses -> training -> search ->
-metrics -> serving.
+data -> batching -> encoders -> layers -> losses -> negatives -> training ->
+search -> metrics -> serving.
 
 A stage is imported when it is first used, so what is written in numpy and
 `keras.ops` alone works where TensorFlow is not installed.
@@ -21,6 +21,7 @@ STAGES = (
     "encoders",
     "layers",
     "losses",
+    "negatives",
     "search",
     "metrics",
     "training",

@@ -79,6 +79,7 @@ def training_batches(
     seed,
     every_positive=True,
     token_dropout=0.0,
+    with_ids=False,
 ):
     """The batches of an epoch, as a `tf.data.Dataset` for `DualEncoder.fit`.
 
@@ -97,9 +98,13 @@ def training_batches(
         seed: Seed of what is drawn, together with epoch and step.
         every_positive: See `in_batch_candidates`.
         token_dropout: Share of the queries' tokens to hide, see `hide_tokens`.
+        with_ids: Whether batches say which labels their candidates are, for
+            `tfxc.encoders.DrawnNegatives`.
 
     Returns:
-        Batches `{"query", "candidates", "relevance"}`.
+        Batches `{"query", "candidates", "relevance"}`; with ids also
+        `"candidate_ids"` `[num_candidates]` and `"positives"` `[batch_size,
+        most labels of a query]`, int32, with -1 for none.
 
     Raises:
         ValueError: if `num_candidates` is below `batch_size`.
@@ -110,6 +115,7 @@ def training_batches(
             f"for each query. Received: {num_candidates}"
         )
     shape = (batch_size, num_candidates)
+    most = most_labels(relevant)
 
     def gather(epoch, step, rows):
         rng = np.random.default_rng((seed, int(epoch), int(step)))
@@ -120,13 +126,21 @@ def training_batches(
         if token_dropout:
             query = hide_tokens(query, token_dropout, rng)
         label = labels.take(candidates, num_candidates)
-        return *query.values(), *label.values(), relevance
+        arrays = *query.values(), *label.values(), relevance
+        if not with_ids:
+            return arrays
+        ids = np.full(num_candidates, -1, np.int32)
+        ids[: len(candidates)] = candidates
+        return *arrays, ids, positives_of(relevant.take(rows), batch_size, most)
 
     fields = {
         **_named("query", queries.fields, batch_size),
         **_named("candidates", labels.fields, num_candidates),
         ("relevance",): (np.int8, shape),
     }
+    if with_ids:
+        fields[("candidate_ids",)] = (np.int32, (num_candidates,))
+        fields[("positives",)] = (np.int32, (batch_size, most))
     return _gathered(plan, gather, fields)
 
 
@@ -148,14 +162,10 @@ def full_label_batches(
         Batches `{"query", "positives"}`, with the labels of each query, then
         -1: `[batch_size, most labels of a query]`, int32.
     """
-    most = int(relevant.row_counts().max(initial=1))
+    most = most_labels(relevant)
 
     def gather(epoch, step, rows):
-        lists = relevant.take(rows)
-        counts = lists.row_counts()
-        row = np.repeat(np.arange(len(rows)), counts)
-        positives = np.full((batch_size, most), -1, np.int32)
-        positives[row, np.arange(len(row)) - lists.splits[row]] = lists.ids
+        positives = positives_of(relevant.take(rows), batch_size, most)
         query = queries.take(rows, batch_size)
         if token_dropout:
             rng = np.random.default_rng((seed, int(epoch), int(step)))
@@ -167,6 +177,19 @@ def full_label_batches(
         ("positives",): (np.int32, (batch_size, most)),
     }
     return _gathered(plan, gather, fields)
+
+
+def most_labels(relevant):
+    """Labels of the query that has most."""
+    return int(relevant.row_counts().max(initial=1))
+
+
+def positives_of(lists, batch_size, most):
+    """The labels of each query, then -1: `[batch_size, most]`, int32."""
+    row = np.repeat(np.arange(len(lists)), lists.row_counts())
+    positives = np.full((batch_size, most), -1, np.int32)
+    positives[row, np.arange(len(row)) - lists.splits[row]] = lists.ids
+    return positives
 
 
 def hide_tokens(bags, share, rng):

@@ -1,6 +1,7 @@
 """Texts or sparse features to unit vectors."""
 
 from tfxc.encoders.bag_encoder import BagEncoder as BagEncoder
+from tfxc.encoders.drawn_negatives import DrawnNegatives as DrawnNegatives
 from tfxc.encoders.dual_encoder import DualEncoder as DualEncoder
 from tfxc.encoders.encode import encode as encode
 from tfxc.encoders.full_label_classifier import (

@@ -3,7 +3,14 @@
 import keras
 from keras import ops
 
-from tfxc.encoders.gradients import Side, cached_gradients, direct_gradients
+from tfxc.encoders.drawn_negatives import joined
+from tfxc.encoders.gradients import (
+    Side,
+    cached_gradients,
+    direct_gradients,
+    encode_at_once,
+    encode_chunks,
+)
 from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
 
 
@@ -32,6 +39,10 @@ class DualEncoder(keras.Model):
             queries and candidates, of which there are at most 8,192 chunks;
             needs an encoder without a table, while `label_encoder` may have
             one, whose rows are not chunked. `None` for all at once.
+        negatives: `DrawnNegatives`, which join the candidates; its loss is then
+            in place of the compiled one, and a batch has "positives" and
+            "candidate_ids" too. Not part of the configuration: a copy of a
+            saved model trains without.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -48,9 +59,12 @@ class DualEncoder(keras.Model):
         label_encoder=None,
         label_row_optimizer=None,
         chunk_rows=None,
+        negatives=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.negatives = negatives
+        self.sampler = negatives and negatives.sampler  # Keras keeps its state
         if chunk_rows and row_optimizer:
             raise ValueError(
                 "`chunk_rows` is for encoders without a table of tokens, as "
@@ -90,15 +104,23 @@ class DualEncoder(keras.Model):
 
     def train_step(self, batch):
         inputs = [batch["query"], batch["candidates"]]
-        sides = [self._side(number, x) for number, x in enumerate(inputs)]
+        sides, draw = [self._side(0, inputs[0])], None
+        if self.negatives is not None:
+            # Without chunks, XLA does not compute these vectors twice.
+            encode = encode_chunks if self.chunk_rows else encode_at_once
+            queries = ops.stop_gradient(encode(sides[0]))
+            draw = self.negatives.draw(queries, batch)
+            inputs[1] = joined(inputs[1], draw.inputs)
+        sides.append(self._side(1, inputs[1]))
         dense = self.trainable_variables
         gradients_of = cached_gradients if self.chunk_rows else direct_gradients
         loss, vectors, gradients, row_gradients = gradients_of(
             sides,
             [variable.value for variable in dense],
-            lambda queries, labels: self.loss(
+            lambda queries, labels: self._loss(
                 batch["relevance"],
                 ops.matmul(queries, ops.transpose(labels)),  # [q, c]
+                draw,
             ),
         )
         if dense:
@@ -106,9 +128,17 @@ class DualEncoder(keras.Model):
         else:
             self.optimizer.iterations.assign_add(1)
         self._update_tables(inputs, row_gradients)
+        if hasattr(self.sampler, "update"):
+            self.sampler.update(draw.ids, vectors[1][-self.negatives.num :])
         self.query_vectors.assign(vectors[0])
         self.loss_tracker.update_state(loss)
         return {"loss": loss}
+
+    def _loss(self, relevance, scores, draw):
+        """The loss of candidates, and of what was drawn."""
+        if draw is None:
+            return self.loss(relevance, scores)
+        return self.negatives.loss(relevance, scores, draw)
 
     def _side(self, number, inputs):
         """The queries (0) or labels (1) of a batch, with their own noise."""

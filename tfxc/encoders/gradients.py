@@ -123,6 +123,11 @@ def cached_gradients(sides, variables, loss_of_vectors):
     return loss, vectors, sums, input_gradients
 
 
+def encode_at_once(side):
+    """The vectors of a side that is one chunk: `[rows, dim]`."""
+    return side.head(side.inputs, 0)
+
+
 def encode_chunks(side):
     """The vectors of a side: `[rows, dim]`, without a way back."""
     vectors = tf.map_fn(

@@ -15,6 +15,8 @@ from tfxc.losses.decoupled_softmax import DecoupledSoftmax as DecoupledSoftmax
 from tfxc.losses.decoupled_softmax import decoupled_softmax as decoupled_softmax
 from tfxc.losses.ngame_triplet import NGAMETriplet as NGAMETriplet
 from tfxc.losses.ngame_triplet import ngame_triplet as ngame_triplet
+from tfxc.losses.sampled_softmax import ESTIMATORS as ESTIMATORS
+from tfxc.losses.sampled_softmax import sampled_softmax as sampled_softmax
 from tfxc.losses.soft_top_k import SoftTopK as SoftTopK
 from tfxc.losses.soft_top_k import soft_top_k as soft_top_k
 from tfxc.losses.soft_top_k import soft_top_k_loss as soft_top_k_loss

@@ -22,6 +22,7 @@ def fit(
     console,
     phase="encoder",
     history=(),
+    callbacks=(),
 ):
     """Trains `model`, or continues, until `epochs` epochs are done.
 
@@ -40,6 +41,7 @@ def fit(
         console: `rich.console.Console`.
         phase: What is trained, in a word.
         history: What earlier phases of the run returned.
+        callbacks: Further `keras.callbacks.Callback`s.
 
     Returns:
         `history`, and one dictionary per epoch, as in `history.csv`.
@@ -68,7 +70,7 @@ def fit(
                 steps_per_epoch=len(mining.batches),
                 shuffle=False,
                 verbose=0,
-                callbacks=[losses, mining, progress],
+                callbacks=[losses, mining, *callbacks, progress],
             )
             losses.check_weights()
             row = {

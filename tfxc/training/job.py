@@ -72,6 +72,7 @@ class Job:
         every_positive=True,
         token_dropout=0.0,
         history=(),
+        callbacks=(),
     ):
         """Trains a model on cluster-aware batches, see `fit`.
 
@@ -93,6 +94,7 @@ class Job:
             every_positive: See `tfxc.data.in_batch_candidates`.
             token_dropout: See `tfxc.data.hide_tokens`.
             history: Of earlier phases.
+            callbacks: See `fit`.
 
         Returns:
             The history, this phase's epochs last.
@@ -135,6 +137,7 @@ class Job:
                 self.seed,
                 every_positive,
                 token_dropout,
+                model.negatives is not None,
             )
         return fit(
             model,
@@ -146,6 +149,7 @@ class Job:
             self.console,
             phase,
             history,
+            callbacks,
         )
 
     def validate(self, label_vectors):

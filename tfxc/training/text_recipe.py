@@ -5,6 +5,7 @@ import typing
 
 import keras
 
+import tfxc.losses
 from tfxc.batching import balanced_clusters
 from tfxc.data.cluster_tokens import with_cluster_tokens
 from tfxc.data.prepared import Tokens, prepare
@@ -59,6 +60,24 @@ class TextRecipe:
     """How a transformer's outputs become one vector."""
     chunk_rows: int = 0
     """Texts that a transformer encodes at once (gradient caching); 0: all."""
+    negatives: typing.Literal[
+        "none", "uniform", "unigram", "cache", "midx", "tree"
+    ] = "none"
+    """Labels that are drawn beside the candidates of a batch, and how."""
+    num_negatives: int = 64
+    """How many of them a batch shares."""
+    estimator: typing.Literal[tfxc.losses.ESTIMATORS] = "sampled_softmax"
+    """What draws are made of; see `tfxc.losses.sampled_softmax`."""
+    uniform_steps: int = 100
+    """First steps, in which all labels are drawn alike."""
+    refresh_steps: int = 100
+    """Steps after which the sampler learns where labels have gone."""
+    landmarks: int = 128
+    """Labels whose vectors code those of all, for the tree."""
+    encoded_labels: int = 1024
+    """Labels encoded again at a refresh of the tree; it guesses the rest."""
+    full_refresh: int = 10
+    """Refreshes of the tree after which it encodes all labels."""
     label_clusters: int = 0
     """Labels per cluster that share a free vector (DEXA); 0 for none."""
     validation_rows: int = 1000
@@ -80,6 +99,12 @@ TEXT_RANGES = {
     ),
     **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
     "token_dropout": (0, 0.99),
+    **dict.fromkeys(
+        ("num_negatives", "refresh_steps", "landmarks", "encoded_labels"),
+        (1, None),
+    ),
+    "uniform_steps": (0, None),
+    "full_refresh": (1, None),
     **dict.fromkeys(("length", "label_length"), (3, 4096)),
     **dict.fromkeys(("ngrams", "prefixes"), (1, 64)),
     "seed": (0, 2**32 - 1),

@@ -1,0 +1,203 @@
+"""Samplers of negatives beside the exact softmax: distance, bias, cost.
+
+    python benchmarks/negatives.py --data ../shared/data
+
+An encoder is trained for one epoch; the samplers then draw for 256 queries that
+it was not trained on, at an inverse temperature of 20. "scored" vectors are
+those that are compared with a query, of which the exact softmax compares all;
+"ms" is the time of a compiled call for all queries. Writes a drawing beside the
+results.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from record import RESULTS, read_results, write_results
+
+from tfxc.allocator import keep_freed_memory
+
+QUERIES, DRAWS = 256, 64
+FIGURES = ("total_variation", "kl", "bias", "deviation", "effective")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument(
+        "--dataset", nargs="+", default=["yso-finna-en", "cooking"]
+    )
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--inverse-temperature", type=float, default=20.0)
+    options = parser.parse_args()
+    keep_freed_memory()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command = f"python benchmarks/negatives.py --data {options.data}"
+    results = read_results("negatives")
+    for dataset in options.dataset:
+        vectors = trained_vectors(options.data / dataset, options.epochs)
+        results[dataset] = measured(*vectors, options.inverse_temperature)
+        write_results("negatives", command, results)
+    draw(results)
+
+
+def trained_vectors(data, epochs):
+    """`(queries, labels, positives, counts)` of an encoder on real data."""
+    import dataclasses
+
+    import keras
+    import numpy as np
+    from rich.console import Console
+
+    import tfxc
+    from models import ngame
+
+    constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
+    recipe = dataclasses.replace(constructor(), epochs=epochs)
+    dataset, key = tfxc.data.load_dataset(data)
+    with tempfile.TemporaryDirectory() as folder:
+        run = tfxc.run.Run(pathlib.Path(folder) / "run")
+        run.start({"options": {}, "recipe": {}, "content": {"key": key}})
+        keras.utils.set_random_seed(recipe.seed)
+        job = ngame.job_of(recipe, dataset, key, run, Console())
+        ngame.train_encoder(recipe, job)
+        rows = job.held_out[:QUERIES]
+        relevant = job.relevant.take(rows)
+        positives = relevant.ids[relevant.splits[:-1]]
+        counts = job.relevant.take(job.rows).counts()
+        queries, labels = job.query_vectors(rows), job.label_vectors()
+    return queries, labels, np.asarray(positives), counts
+
+
+def samplers_of(queries, labels, counts, beta):
+    """`{name: function that makes a sampler}`."""
+    import numpy as np
+
+    from tfxc import negatives
+
+    size = len(labels)
+    some = np.random.default_rng(0).permutation(size)[: max(size // 16, 32)]
+
+    def tree(opened, leaf_size=64, **options):
+        return lambda: negatives.ClusterTreeSampler(
+            labels, beta, opened=opened, leaf_size=leaf_size, **options
+        )
+
+    def coded(landmarks, opened):
+        rows = np.random.default_rng(1).permutation(size)[:landmarks]
+        nystrom = negatives.Nystrom(labels[rows])
+        return lambda: negatives.ClusterTreeSampler(
+            nystrom.codes(labels),
+            beta,
+            opened=opened,
+            projection=nystrom.basis(),
+        )
+
+    return {
+        "uniform": lambda: negatives.Uniform(size),
+        "unigram": lambda: negatives.Unigram(counts),
+        "cache of a sixteenth": lambda: negatives.NegativeCache(
+            some, labels[some], size, beta
+        ),
+        "midx, 64 words": lambda: negatives.Midx(labels, beta, words=64),
+        "midx, 256 words": lambda: negatives.Midx(labels, beta, words=256),
+        **{f"tree, {n} opened": tree(n) for n in (1, 2, 4, 8, 16)},
+        **{f"tree of 32, {n} opened": tree(n, 32) for n in (4, 8)},
+        "tree, 4 opened, chain of 4": tree(4, steps=4),
+        "tree, 128 landmarks, 8 opened": coded(128, 8),
+    }
+
+
+def measured(queries, labels, positives, counts, beta):
+    """The figures of all samplers: means over the queries."""
+    import numpy as np
+
+    from tfxc.negatives import ClusterTreeSampler, diagnose
+
+    rows = {}
+    makers = samplers_of(queries, labels, counts, beta)
+    exact = exact_milliseconds(queries, labels, beta)
+    for name, make in makers.items():
+        begun = time.perf_counter()
+        sampler = make()
+        made = time.perf_counter() - begun
+        found = diagnose(
+            sampler, queries, labels, beta, positives, DRAWS, rounds=20
+        )
+        rows[name] = {
+            **{figure: float(np.mean(found[figure])) for figure in FIGURES},
+            "ms": found["microseconds"] * len(queries) / 1000,
+            "bytes": int(found["bytes"]),
+            "seconds_to_build": made,
+        }
+        if isinstance(sampler, ClusterTreeSampler):
+            scored = sampler.partition(queries[:1]).logits.shape[1]
+            rows[name]["scored_percent"] = 100 * scored / len(labels)
+            bound = np.asarray(sampler.bound(queries))
+            rows[name]["median_log_bound"] = float(np.median(bound))
+        rows[name]["median_total_variation"] = float(
+            np.median(found["total_variation"])
+        )
+        print(name, rows[name], flush=True)
+    return {"labels": len(labels), "exact_ms": exact, "samplers": rows}
+
+
+def exact_milliseconds(queries, labels, beta):
+    """The time to draw from the exact softmax, compiled: all queries."""
+    import numpy as np
+    import tensorflow as tf
+
+    table = tf.constant(labels)
+
+    @tf.function(jit_compile=True)
+    def draw(x):
+        return tf.random.stateless_categorical(
+            beta * x @ tf.transpose(table), DRAWS, [0, 1]
+        )
+
+    times = []
+    for _ in range(8):
+        begun = time.perf_counter()
+        draw(queries).numpy()
+        times.append(time.perf_counter() - begun)
+    return 1000 * float(np.median(times[1:]))
+
+
+def draw(results):
+    """Distance against cost, a point for each sampler."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    for axes, (dataset, found) in zip(panels, results.items(), strict=True):
+        for name, row in found["samplers"].items():
+            distance = max(row["total_variation"], 1e-4)
+            axes.plot(row["ms"], distance, "o")
+            axes.annotate(
+                name,
+                (row["ms"], distance),
+                xytext=(4, 2),
+                textcoords="offset points",
+                fontsize=7,
+            )
+        axes.axvline(found["exact_ms"], color="black", linestyle=":")
+        axes.set(
+            xlabel=f"ms for {QUERIES} queries",
+            ylabel="total variation",
+            xscale="log",
+            yscale="log",
+            title=f"{dataset}, {found['labels']:,} labels",
+        )
+    figure.savefig(RESULTS / "negatives.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Invariants of negatives that a training step draws:
+
+- the gradient is that of the loss on candidates and draws, encoded afresh, and
+  with every label drawn, that of the decoupled softmax over all labels;
+- what is right for a query, or a candidate of the batch, is not its negative;
+- chunks change nothing; a cache takes back what was encoded;
+- a step compiles once, whatever is drawn or refreshed, and lowers the loss.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfxc.data import Bags, LabelLists, training_batches
+from tfxc.encoders import BagEncoder, DrawnNegatives, DualEncoder
+from tfxc.losses import decoupled_softmax
+from tfxc.negatives import (
+    ClusterTreeSampler,
+    NegativeCache,
+    Sampler,
+    Uniform,
+)
+from tfxc.training import RowAdagrad
+
+TOKENS, LABELS, SIZE, HEAT = 30, 25, 6, 3.0
+
+
+class EveryLabel(Sampler):
+    """Draws label 0, then 1, and so on, as if each were drawn at random."""
+
+    def sample(self, queries, num, seed=None, **batch):
+        ids = tf.range(self.num_labels)[None] + tf.zeros(
+            [queries.shape[0], 1], tf.int32
+        )
+        return ids[:, :num], self.log_prob(queries, ids[0, :num])
+
+    def log_prob(self, queries, ids):
+        shape = (queries.shape[0], ids.shape[-1])
+        return tf.fill(shape, -np.float32(np.log(self.num_labels)))
+
+
+def random_bags(rng, rows):
+    ids = rng.integers(0, TOKENS, (rows, 4)).astype(np.int32)
+    weights = rng.random((rows, 4)).astype(np.float16)
+    return Bags(ids, np.where(ids, weights, 0).astype(np.float16))
+
+
+def problem(rng, rows=22):
+    """Queries that share a token with each of their labels."""
+    lists = [rng.choice(LABELS, 2, replace=False) for _ in range(rows)]
+    relevant = LabelLists.from_pairs(
+        np.repeat(np.arange(rows), 2), np.concatenate(lists), rows, LABELS
+    )
+    queries, labels = random_bags(rng, rows), random_bags(rng, LABELS)
+    queries.ids[:, :2] = relevant.ids.reshape(rows, 2) + 1
+    queries.weights[:, :2] = 1
+    labels.ids[:, 0] = np.arange(LABELS) + 1
+    labels.weights[:, 0] = 1
+    return queries, labels, relevant
+
+
+def batches_of(queries, labels, relevant):
+    order = np.split(np.arange(len(queries)), range(SIZE, len(queries), SIZE))
+    epochs = iter(range(99))
+    return training_batches(
+        *(lambda: (next(epochs), order), queries, labels, relevant),
+        *(SIZE, 8, 0),
+        with_ids=True,
+    )
+
+
+def model_of(sampler, labels, num, rate=0.5, jit=True):
+    encoder = BagEncoder(TOKENS, dim=6, hidden=5)
+    inputs = labels.take(np.arange(LABELS))
+    negatives = DrawnNegatives(sampler, inputs, num, 1 / HEAT)
+    model = DualEncoder(
+        encoder, RowAdagrad(TOKENS, rate), SIZE, negatives=negatives
+    )
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit)
+    rng = np.random.default_rng(1)
+    for weight in encoder.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return model
+
+
+def test_batches_say_what_they_hold(rng):
+    queries, labels, relevant = problem(rng)
+    *_, last = batches_of(queries, labels, relevant)
+    rows = np.arange(18, 22)
+    assert last["positives"].shape == (SIZE, 2)
+    for row, known in zip(rows, last["positives"].numpy(), strict=False):
+        start = relevant.splits[row]
+        assert known.tolist() == relevant.ids[start : start + 2].tolist()
+    assert (last["positives"].numpy()[4:] == -1).all()
+    ids = last["candidate_ids"].numpy()
+    assert ids.shape == (8,) and len(set(ids)) == 8
+    for place, label in enumerate(ids):
+        if label >= 0:
+            np.testing.assert_array_equal(
+                last["candidates"]["ids"][place], labels.ids[label]
+            )
+    relevance = last["relevance"].numpy()
+    for row in range(4):
+        right = np.isin(ids, last["positives"].numpy()[row])
+        np.testing.assert_array_equal(relevance[row] == 1, right)
+
+
+def test_all_labels_drawn_are_a_loss_over_all_labels(rng):
+    queries, labels, relevant = problem(rng)
+    # One query draws them all, so that each is drawn once.
+    model = model_of(EveryLabel(LABELS), labels, LABELS)
+    model.negatives.__dict__["draw"] = lambda q, b: DrawnNegatives.draw(
+        model.negatives, q[:1], {**b, "positives": b["positives"]}
+    )
+    batch = next(iter(batches_of(queries, labels, relevant)))
+    scores = model(batch["query"]) @ tf.transpose(
+        model(labels.take(np.arange(LABELS)))
+    )
+    right = (batch["positives"][:, :, None] == tf.range(LABELS)).numpy()
+    relevance = right.any(axis=1).astype(int)
+    # Positives that are no candidates of the batch are ignored, not wrong.
+    inside = np.isin(np.arange(LABELS), batch["candidate_ids"])
+    relevance = np.where(relevance & ~inside, -1, relevance)
+    expected = decoupled_softmax(relevance, scores, 1 / HEAT)
+    found = model.train_step(batch)["loss"]
+    np.testing.assert_allclose(found, np.mean(expected), rtol=1e-4)
+
+
+def test_hits_and_candidates_are_no_negatives(rng):
+    queries, labels, relevant = problem(rng)
+    model = model_of(Uniform(LABELS), labels, SIZE)
+    batch = next(iter(batches_of(queries, labels, relevant)))
+    vectors = model(batch["query"])
+    seen = 0
+    for _ in range(10):
+        draw = model.negatives.draw(vectors, batch)
+        for place, label in enumerate(draw.ids.numpy()):
+            np.testing.assert_array_equal(
+                draw.inputs["ids"][place], labels.ids[label]
+            )
+            known = label in batch["candidate_ids"].numpy()
+            for row in range(SIZE):
+                hit = known or label in batch["positives"].numpy()[row]
+                assert draw.relevance[row, place] == -int(hit)
+                seen += hit and not known
+    assert seen > 0, "would test less"
+
+
+@pytest.mark.parametrize("kind", ["uniform", "tree", "cache"])
+def test_training_lowers_the_loss_and_compiles_once(rng, kind):
+    queries, labels, relevant = problem(rng)
+    start = np.random.default_rng(2).normal(size=(LABELS, 6))
+    start = (start / np.linalg.norm(start, axis=1)[:, None]).astype(np.float32)
+    sampler = {
+        "uniform": lambda: Uniform(LABELS),
+        "tree": lambda: ClusterTreeSampler(
+            start, HEAT, opened=2, branching=4, leaf_size=4
+        ),
+        "cache": lambda: NegativeCache(np.arange(12), start[:12], LABELS, HEAT),
+    }[kind]()
+    model = model_of(sampler, labels, SIZE)
+    traces = []
+    step = model.train_step
+
+    def watched(batch):
+        traces.append(0)
+        return step(batch)
+
+    model.train_step = watched
+    batches, losses = batches_of(queries, labels, relevant), []
+    for epoch in range(8):
+        history = model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            steps_per_epoch=4,
+            shuffle=False,
+            verbose=0,
+        )
+        losses += history.history["loss"]
+        if kind == "tree":
+            sampler.refresh(model(labels.take(np.arange(LABELS))).numpy())
+    assert losses[-1] < 0.85 * losses[0]
+    assert len(traces) == 1
+    names = {variable.path for variable in model.variables}
+    assert {variable.path for variable in sampler.variables} <= names
+    if kind == "cache":
+        held = sampler.ids.numpy()
+        assert set(held) != set(range(12))
+        young = sampler.ages.numpy() == 0
+        assert 0 < young.sum() <= SIZE

@@ -1,0 +1,154 @@
+"""Invariants of losses on drawn labels:
+
+- with all labels drawn once, each alike, "sampled_softmax" is the decoupled
+  softmax over all labels;
+- the gradient of "expectation" under draws from the softmax, and of "cache"
+  under draws from its negatives, is exact on average; that of "hard_negatives"
+  is not, and that of "sampled_softmax" nearly is;
+- positives and candidates among the draws are no negatives;
+- compiled and eager agree; a query without positive costs nothing.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfxc.losses import decoupled_softmax, sampled_softmax
+
+LABELS, DRAWS = 200, 8
+ESTIMATORS = ["sampled_softmax", "expectation", "cache", "hard_negatives"]
+
+
+def problem(rng, scale=4.0):
+    """Scores of all labels, of which label 0 is right."""
+    x = rng.normal(size=5)
+    y = rng.normal(size=(LABELS, 5))
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    return scale * y @ x / np.linalg.norm(x)
+
+
+def exact_gradient(scores):
+    """Of -log P(label 0), at the scores."""
+    p = np.exp(scores - scores.max())
+    p /= p.sum()
+    return p - np.eye(LABELS)[0], p
+
+
+def mean_gradient(scores, law, estimator, rng, rounds=20_000):
+    """The gradient at the scores of all labels, on average over draws."""
+    ids = rng.choice(LABELS, (rounds, DRAWS), p=law)
+    log_q = np.log(law[ids])
+    hits = np.where(ids == 0, -1, 0)
+
+    @tf.function(jit_compile=True)
+    def gradients():
+        s = tf.constant(scores, tf.float32)
+        positive = tf.repeat(s[None, :1], rounds, axis=0)
+        drawn = tf.gather(s, ids)
+        with tf.GradientTape() as tape:
+            tape.watch([positive, drawn])
+            losses = sampled_softmax(
+                tf.ones_like(positive),
+                positive,
+                hits,
+                drawn,
+                log_q,
+                estimator=estimator,
+            )
+        return tape.gradient(losses, [positive, drawn])
+
+    of_positive, of_drawn = (g.numpy() for g in gradients())
+    total = np.bincount(ids.ravel(), of_drawn.ravel(), LABELS)
+    total[0] += of_positive.sum()
+    return total / rounds
+
+
+@pytest.mark.parametrize(
+    ("estimator", "least", "most"),
+    [
+        ("expectation", 0, 0.02),
+        ("cache", 0, 0.02),
+        ("hard_negatives", 0.1, 0.6),
+    ],
+)
+def test_bias_under_draws_from_the_softmax(rng, estimator, least, most):
+    scores = problem(rng)
+    exact, p = exact_gradient(scores)
+    law = p
+    if estimator == "cache":
+        law = np.where(np.arange(LABELS) == 0, 0, p)
+        law = law / law.sum()
+    found = mean_gradient(scores, np.maximum(law, 1e-300), estimator, rng)
+    bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert least <= bias < most
+
+
+def test_bias_of_uniform_draws_falls_with_their_number(rng):
+    scores = problem(rng)
+    exact, _ = exact_gradient(scores)
+    uniform = np.full(LABELS, 1 / LABELS)
+    found = mean_gradient(scores, uniform, "sampled_softmax", rng)
+    bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert 0.05 < bias < 0.5
+    near = exact_gradient(0.9 * scores)[1]
+    found = mean_gradient(scores, near, "sampled_softmax", rng)
+    assert np.linalg.norm(found - exact) < bias / 3 * np.linalg.norm(exact)
+
+
+def test_all_labels_drawn_once_is_exact(rng):
+    scores = rng.normal(size=(4, 30)).astype(np.float32)
+    relevance = (rng.random((4, 30)) < 0.1).astype(int)
+    relevance[:, 0] = 1
+    found = sampled_softmax(
+        np.where(relevance == 1, 1, -1),
+        scores,
+        -relevance,
+        scores,
+        np.full(30, -np.log(30)),
+        temperature=0.5,
+    )
+    expected = decoupled_softmax(relevance, scores, 0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # The same, with a third of the labels for candidates.
+    found = sampled_softmax(
+        np.where(
+            np.arange(30) < 10, relevance, np.minimum(2 * relevance - 1, 1)
+        ),
+        scores,
+        np.where(np.arange(30) < 10, -1, -relevance),
+        scores,
+        np.full(30, -np.log(30)),
+        temperature=0.5,
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_hits_change_nothing_and_compiled_is_eager(rng, estimator):
+    relevance = rng.choice([-1, 0, 1], (6, 9))
+    relevance[5] = [0] * 8 + [-1]
+    scores = rng.normal(size=(6, 9)).astype(np.float32)
+    drawn = rng.normal(size=(6, 7)).astype(np.float32)
+    hits = rng.choice([-1, 0], (6, 7))
+    hits[2] = -1
+    log_q = rng.normal(size=7).astype(np.float32)
+
+    def run(drawn):
+        return sampled_softmax(
+            relevance, scores, hits, drawn, log_q, 0.3, estimator
+        )
+
+    eager = run(drawn).numpy()
+    jit = tf.function(run, jit_compile=True)(tf.constant(drawn)).numpy()
+    np.testing.assert_allclose(jit, eager, rtol=1e-5, atol=1e-6)
+    assert np.isfinite(eager).all() and eager[5] == 0
+    moved = run(np.where(hits == -1, 50.0, drawn)).numpy()
+    if estimator == "expectation":
+        assert not np.allclose(moved, eager)
+    else:
+        np.testing.assert_allclose(moved, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_unknown_estimator():
+    with pytest.raises(ValueError, match="Received: 'best'"):
+        sampled_softmax([[1]], [[0.0]], [[0]], [[0.0]], [0.0], 1.0, "best")

@@ -1,0 +1,191 @@
+"""Invariants of the tree of clusters:
+
+- a partition holds every label once, and refines the level above;
+- with everything opened, Q is the softmax; the more is opened, the nearer;
+- no P / Q exceeds the bound, which is finite;
+- a Metropolis-Hastings chain has the softmax for its law, and draws near it;
+- a refresh keeps all shapes, and the old state where vectors are not finite;
+- out of memory and in memory, labels are split into the same kind of groups.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sampler_cases import BETA, LABELS, label_vectors, queries, softmax, tree
+
+from tfxc.negatives import balanced_partition, nested_partition
+
+
+@pytest.mark.parametrize("labels", [1, 3, 60, 257])
+@pytest.mark.parametrize(("branching", "leaf"), [(4, 4), (2, 1), (16, 8)])
+def test_partitions_are_nested(labels, branching, leaf):
+    vectors = label_vectors(labels=labels)
+    found = balanced_partition(vectors, branching, leaf)
+    assert sorted(found.order) == list(range(labels))
+    np.testing.assert_array_equal(
+        found.order[found.place_of()], np.arange(labels)
+    )
+    for splits in found.levels:
+        assert splits[0] == 0 and splits[-1] == labels
+        assert (np.diff(splits) > 0).all()
+    for one, other in zip(found.levels, found.levels[1:], strict=False):
+        assert set(one) <= set(other)
+    assert np.diff(found.levels[-1]).max() <= max(leaf, 2)
+    for level in range(len(found.levels) - 1):
+        children = found.children(level)
+        assert np.diff(children).max() <= branching
+        np.testing.assert_array_equal(
+            found.levels[level + 1][children], found.levels[level]
+        )
+
+
+@pytest.mark.parametrize("rows", [7, 10_000])
+def test_means_and_radii(monkeypatch, rows):
+    monkeypatch.setattr(nested_partition, "ROWS", rows)
+    vectors = label_vectors()
+    found = balanced_partition(vectors, 4, 4)
+    for level, splits in enumerate(found.levels):
+        means, radii = found.centres(vectors.astype(np.float16), level)
+        for group in range(len(splits) - 1):
+            mine = vectors[found.order[splits[group] : splits[group + 1]]]
+            np.testing.assert_allclose(means[group], mine.mean(0), atol=1e-3)
+            far = np.linalg.norm(mine - mine.mean(0), axis=1).max()
+            np.testing.assert_allclose(radii[group], far, atol=2e-3)
+
+
+def test_large_groups_are_split_as_well(monkeypatch):
+    """By a sample and in chunks, where they would not fit."""
+    vectors = label_vectors(labels=600)
+    spreads = []
+    for in_memory in (2**20, 100):
+        monkeypatch.setattr(nested_partition, "IN_MEMORY", in_memory)
+        monkeypatch.setattr(nested_partition, "SAMPLE", 80)
+        monkeypatch.setattr(nested_partition, "ROWS", 64)
+        found = balanced_partition(vectors, 8, 8)
+        assert sorted(found.order) == list(range(600))
+        _, radii = found.centres(vectors, len(found.levels) - 1)
+        spreads.append(radii.mean())
+    assert 0.5 < spreads[1] / spreads[0] < 1.3
+
+
+def test_every_label_is_in_one_group():
+    sampler, x = tree(), queries()
+    found = sampler.partition(x)
+    used = np.isfinite(found.logits)
+    for row in range(len(x)):
+        seen = [
+            place
+            for start, size, kept in zip(
+                found.starts[row].numpy(),
+                found.sizes[row].numpy(),
+                used[row],
+                strict=True,
+            )
+            if kept
+            for place in range(start, start + size)
+        ]
+        assert sorted(seen) == list(range(LABELS))
+
+
+@pytest.mark.parametrize(
+    "options", [{"opened": 64}, {"leaf_size": 64}, {"branching": 64}]
+)
+def test_everything_opened_is_exact(options):
+    sampler, x = tree(**{"opened": 64, **options}), queries()
+    q = np.exp(sampler.log_prob(x, np.arange(LABELS)))
+    exact = softmax(x, label_vectors())
+    np.testing.assert_allclose(q, exact, rtol=0.02, atol=1e-5)
+
+
+def test_more_opened_is_nearer_and_within_the_bound():
+    x, exact = queries(rows=20), softmax(queries(rows=20), label_vectors())
+    distances = []
+    for opened in (1, 2, 4, 8):
+        sampler = tree(opened=opened)
+        q = np.exp(np.asarray(sampler.log_prob(x, np.arange(LABELS)), float))
+        distances.append(np.abs(q - exact).sum(axis=1).mean() / 2)
+        worst = np.log(exact / q).max(axis=1)
+        bound = sampler.bound(x).numpy()
+        assert np.isfinite(bound).all() and (worst <= bound + 0.02).all()
+        assert worst.max() > 0.05 or opened == 8
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 3 * distances[-1]
+
+
+def transitions(sampler, x):
+    """`(Q [L], moves [L, L], P [L])` of an independent chain, for one query."""
+    exact = softmax(x, label_vectors())[0]
+    q = np.exp(np.asarray(sampler.log_prob(x, np.arange(LABELS)), float))[0]
+    ratio = (exact / q)[None, :] / (exact / q)[:, None]
+    moves = q[None, :] * np.minimum(1, ratio)
+    np.fill_diagonal(moves, 0)
+    np.fill_diagonal(moves, 1 - moves.sum(axis=1))
+    return q, moves, exact
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("steps", [1, 6])
+def test_chains_draw_what_their_moves_say(steps, jit):
+    x, num = queries(rows=1), 40_000
+    q, moves, exact = transitions(tree(opened=1), x)
+    law = q @ np.linalg.matrix_power(moves, steps)
+    sampler = tree(opened=1, steps=steps)
+
+    def draw():
+        return sampler.sample(x, num, seed=1)
+
+    ids, log_q = (tf.function(draw, jit_compile=True) if jit else draw)()
+    seen = np.bincount(ids[0], minlength=LABELS) / num
+    assert np.abs(seen - law).sum() / 2 < 0.02
+    assert np.abs(seen - q).sum() / 2 > 0.05, "the chain never moved"
+    expected = np.log(exact[ids.numpy()])
+    np.testing.assert_allclose(log_q, expected, atol=0.1)
+
+
+def test_the_chain_keeps_the_softmax():
+    q, moves, exact = transitions(tree(opened=1), queries(rows=1))
+    np.testing.assert_allclose(exact @ moves, exact, atol=1e-12)
+    law, gamma, distances = q, (exact / q).max(), []
+    for step in range(1, 30):
+        distances.append(np.abs(law - exact).sum() / 2)
+        assert distances[-1] <= (1 - 1 / gamma) ** (step - 1) + 1e-9
+        law = law @ moves
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.7 * distances[0]
+
+
+def test_refreshed_trees(rng):
+    sampler, x = tree(), queries()
+    shapes = {v.name: v.shape for v in sampler.variables}
+    step = tf.function(lambda: sampler.sample(x, 8), jit_compile=True)
+    step()
+    moved = label_vectors(seed=7)
+    for rebuild in (False, True):
+        sampler.refresh(moved, rebuild=rebuild)
+        assert {v.name: v.shape for v in sampler.variables} == shapes
+        q = np.exp(sampler.log_prob(x, np.arange(LABELS)))
+        np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-4)
+    step()
+    assert step.experimental_get_tracing_count() == 1
+    fresh = tree(moved)
+    np.testing.assert_allclose(
+        q, np.exp(fresh.log_prob(x, np.arange(LABELS))), atol=1e-6
+    )
+    before = sampler.state()
+    for rebuild in (False, True):
+        broken = moved.copy()
+        broken[41, 2] = np.nan
+        with pytest.raises(ValueError, match=r"finite\. Received: NaN"):
+            sampler.refresh(broken, rebuild=rebuild)
+        for name, array in sampler.state().items():
+            np.testing.assert_array_equal(array, before[name])
+    with pytest.raises(ValueError, match=r"Received: \(59, 6\)"):
+        sampler.refresh(moved[1:])
+
+
+def test_zero_inverse_temperature_is_uniform():
+    sampler = tree()
+    sampler.inverse_temperature.assign(0.0)
+    q = np.exp(sampler.log_prob(queries(), np.arange(LABELS)))
+    np.testing.assert_allclose(q, 1 / LABELS, rtol=1e-4)
+    assert BETA > 1

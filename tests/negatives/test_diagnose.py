@@ -1,0 +1,63 @@
+"""Invariants of the instrument:
+
+- the exact softmax is found to be exact, with no bias and all draws effective;
+- distances and biases are those of an enumeration;
+- a worse sampler is found to be worse, in all figures.
+"""
+
+import numpy as np
+from sampler_cases import BETA, LABELS, label_vectors, queries, softmax, tree
+
+from tfxc.negatives import Uniform, diagnose
+
+
+def test_the_exact_softmax():
+    x, vectors = queries(rows=8), label_vectors()
+    found = diagnose(tree(opened=64), x, vectors, BETA, num=16)
+    assert found["total_variation"].max() < 0.01
+    assert np.abs(found["kl"]).max() < 0.01
+    assert found["bias"].mean() < 0.1 and found["effective"].min() > 0.99
+    assert found["microseconds"] > 0
+    assert found["bytes"] > LABELS * 6 * 2
+
+
+def test_uniform_by_enumeration():
+    x, vectors = queries(rows=8), label_vectors()
+    exact = softmax(x, vectors)
+    positives = exact.argmax(axis=1)
+    found = diagnose(
+        Uniform(LABELS), x, vectors, BETA, positives, num=4, rounds=3000
+    )
+    distance = np.abs(exact - 1 / LABELS).sum(axis=1) / 2
+    np.testing.assert_allclose(found["total_variation"], distance, rtol=1e-5)
+    kl = (exact * np.log(exact * LABELS)).sum(axis=1)
+    np.testing.assert_allclose(found["kl"], kl, rtol=1e-4)
+    rng = np.random.default_rng(3)
+    for row in range(3):
+        ids = rng.integers(0, LABELS, (40_000, 4))
+        weights = exact[row][ids]
+        weights /= weights.sum(axis=1, keepdims=True)
+        drawn = np.einsum("rn,rnd->rd", weights, vectors[ids])
+        mean = exact[row] @ vectors
+        length = np.linalg.norm(mean - vectors[positives[row]])
+        bias = np.linalg.norm(drawn.mean(axis=0) - mean) / length
+        deviation = np.sqrt(drawn.var(axis=0).sum()) / length
+        effective = np.mean(1 / (4 * (weights**2).sum(axis=1)))
+        np.testing.assert_allclose(found["bias"][row], bias, rtol=0.15)
+        np.testing.assert_allclose(
+            found["deviation"][row], deviation, rtol=0.05
+        )
+        np.testing.assert_allclose(
+            found["effective"][row], effective, rtol=0.05
+        )
+
+
+def test_worse_is_worse():
+    x, vectors = queries(rows=8), label_vectors()
+    good, bad = (
+        diagnose(sampler, x, vectors, BETA, num=8)
+        for sampler in (tree(opened=3), Uniform(LABELS))
+    )
+    for name in ("total_variation", "kl", "bias", "deviation"):
+        assert good[name].mean() < bad[name].mean() / 1.5, name
+    assert good["effective"].mean() > 1.5 * bad["effective"].mean()

@@ -1,0 +1,79 @@
+"""Invariants of codes that follow an encoder:
+
+- the first refresh of an epoch encodes all labels, the next ones few of them;
+- after a move that a regression can follow, codes are nearly those of the new
+  vectors; after one that it cannot, all labels are encoded;
+- vectors that are not finite are refused, and the codes stay.
+"""
+
+import numpy as np
+import pytest
+from sampler_cases import unit
+
+from tfxc.negatives import MovingCodes, Nystrom
+
+LABELS, DIM = 500, 10
+
+
+class Encoder:
+    """Vectors that move, and how many were asked for."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.vectors = unit(rng.normal(size=(LABELS, DIM)))
+        self.asked = 0
+
+    def __call__(self, ids):
+        self.asked += len(ids)
+        return self.vectors[ids]
+
+
+def codes_of(encoder, **options):
+    settings = {"landmarks": 12, "sample": 60, "full_interval": 3, **options}
+    return MovingCodes(encoder, LABELS, **settings)
+
+
+def test_few_are_encoded(rng):
+    encoder = Encoder()
+    codes = codes_of(encoder)
+    rotation = np.linalg.qr(np.eye(DIM) + 0.1 * rng.normal(size=(DIM, DIM)))[0]
+    for number in range(5):
+        before = encoder.asked
+        codes.refresh(number)
+        everything = number in (0, 3)
+        asked = (LABELS if everything else 60) + 12
+        assert encoder.asked - before == asked == codes.report["encoded"]
+        assert np.isnan(codes.report["error"]) == everything
+        # By products: a basis may turn.
+        exact = encoder.vectors @ encoder.vectors.T
+        found = codes.codes.astype(float)
+        np.testing.assert_allclose(found @ found.T, exact, atol=0.05)
+        x = encoder.vectors[:9] @ codes.projection
+        np.testing.assert_allclose(x @ found.T, exact[:9], atol=0.05)
+        encoder.vectors = unit(encoder.vectors @ rotation)
+    assert codes.codes.dtype == np.float16
+
+
+def test_a_move_that_cannot_be_followed():
+    rng = np.random.default_rng(9)
+    encoder = Encoder()
+    codes = codes_of(encoder, tolerance=0.3)
+    codes.refresh(0)
+    encoder.vectors = unit(rng.normal(size=(LABELS, DIM)) + 0.1)
+    codes.refresh(1)
+    assert codes.report["encoded"] == LABELS + 12
+    assert codes.report["error"] > 0.3
+    expected = Nystrom(encoder.vectors[codes.landmarks]).codes(encoder.vectors)
+    np.testing.assert_allclose(codes.codes, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_vectors_that_are_not_finite(number):
+    encoder = Encoder()
+    codes = codes_of(encoder)
+    codes.refresh(0)
+    before = codes.codes.copy()
+    encoder.vectors[codes.landmarks[3], 2] = np.nan
+    with pytest.raises(ValueError, match="Received: NaN or infinity"):
+        codes.refresh(number)
+    np.testing.assert_array_equal(codes.codes, before)

@@ -1,0 +1,106 @@
+"""Negatives that a training step draws among all labels, and encodes."""
+
+import dataclasses
+import typing
+
+import tensorflow as tf
+
+from tfxc.losses import sampled_softmax
+from tfxc.negatives import relevance_of, shared_sample
+
+
+class Draw(typing.NamedTuple):
+    """What a step has drawn.
+
+    Args:
+        inputs: Nested tensors `[num, ...]`; what the label encoder reads.
+        ids: `[num]`, int32.
+        log_q: `[num]`, float32.
+        relevance: `[q, num]`, int8: 0, or -1 for what is right for a query, or
+            a candidate of the batch anyway.
+    """
+
+    inputs: typing.Any
+    ids: typing.Any
+    log_q: typing.Any
+    relevance: typing.Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DrawnNegatives:
+    """Negatives that a training step draws among all labels, and encodes.
+
+    Candidates of a batch are the labels that its queries brought along. Labels
+    that a sampler draws join them, after a look at the query vectors of this
+    very step, and share the cost of encoding: they are negatives of all queries
+    of the batch.
+
+    Args:
+        sampler: `tfxc.negatives.Sampler` with `log_prob`.
+        labels: Nested arrays `[L, ...]`; what the label encoder reads of every
+            label, of the same fields as the candidates of a batch.
+        num: Labels drawn for a batch.
+        temperature: Divides the scores.
+        estimator: See `tfxc.losses.sampled_softmax`.
+    """
+
+    sampler: typing.Any
+    labels: typing.Any
+    num: int
+    temperature: float = 1.0
+    estimator: str = "sampled_softmax"
+
+    def draw(self, queries, batch):
+        """Draws for some of the queries: a `Draw`.
+
+        Args:
+            queries: `[q, d]`; the vectors of this step, without gradient.
+            batch: With "positives" `[q, p]` and "candidate_ids" `[c]`, both int
+                with -1 for none.
+        """
+        ids, log_q = shared_sample(
+            self.sampler, queries, self.num, candidates=batch["candidate_ids"]
+        )
+        inputs = tf.nest.map_structure(
+            lambda rows: tf.gather(rows, ids), self.labels
+        )
+        known = tf.reduce_any(ids[:, None] == batch["candidate_ids"], axis=1)
+        hits = relevance_of(ids, batch["positives"])
+        relevance = tf.where(known, tf.constant(-1, tf.int8), hits)
+        return Draw(inputs, ids, log_q, relevance)
+
+    def loss(self, relevance, scores, draw):
+        """The mean loss of the queries.
+
+        Args:
+            relevance: `[q, c]`; of the candidates.
+            scores: `[q, c + num]`; those of the draws last.
+            draw: `Draw`.
+        """
+        candidates = relevance.shape[1]
+        return tf.reduce_mean(
+            sampled_softmax(
+                relevance,
+                scores[:, :candidates],
+                draw.relevance,
+                scores[:, candidates:],
+                draw.log_q,
+                self.temperature,
+                self.estimator,
+            )
+        )
+
+
+def joined(candidates, drawn):
+    """Candidates, then draws; shorter rows are padded with zeros."""
+
+    def concatenated(one, other):
+        if one.shape.rank == 2:
+            width = tf.maximum(tf.shape(one)[1], tf.shape(other)[1])
+            one, other = (
+                tf.pad(part, [[0, 0], [0, width - tf.shape(part)[1]]])
+                for part in (one, other)
+            )
+        return tf.concat([one, tf.cast(other, one.dtype)], axis=0)
+
+    return tf.nest.map_structure(concatenated, candidates, drawn)

@@ -1,0 +1,101 @@
+"""Softmax loss over all labels, estimated from a few that were drawn."""
+
+import math
+
+from keras import ops
+
+ESTIMATORS = ("sampled_softmax", "expectation", "cache", "hard_negatives")
+
+
+def sampled_softmax(
+    relevance,
+    scores,
+    drawn_relevance,
+    drawn_scores,
+    log_q,
+    temperature=1.0,
+    estimator="sampled_softmax",
+):
+    """Softmax loss of each query, with labels drawn by a sampler.
+
+    The candidates of a batch hold the positives of its queries; their further
+    columns are negatives that came along, and count as they are. What all other
+    labels weigh is estimated from k draws y with probability q. With s the
+    scores divided by the temperature and, of each positive p, `p(p)` its
+    estimated probability,
+
+    ```
+    Z = sum over candidates n of e^s_n
+        + mean over draws of [y is no positive, no candidate] e^s_y / q_y
+
+    "sampled_softmax"  -log( e^s_p / (e^s_p + Z) )
+    "cache"            (1 - p(p)) (mean over those draws of s_y - s_p), where
+                       the factor has no gradient
+    "expectation"      mean over all draws of s_y - s_p
+    "hard_negatives"   "sampled_softmax" with q = 1 / k: draws are all there is
+    ```
+
+    and the mean of that over the positives of a query. The gradient of
+    "sampled_softmax" is consistent: its bias falls as 1 / k, and is small where
+    q is near the softmax itself. That of "expectation" is unbiased if q is the
+    softmax over all labels, the positives among them; it ignores candidates.
+    That of "cache" is unbiased if q is the softmax over the negatives, and Z is
+    known. "hard_negatives" is what DyNNIBAL's Algorithm 4 prints; it stresses
+    hard draws twice, and stays biased however many there are. The values of
+    "cache" and "expectation" mean nothing; only their gradients do.
+
+    Args:
+        relevance: `[q, c]`; 1 positive, 0 negative, -1 ignored.
+        scores: `[q, c]`, float.
+        drawn_relevance: `[q, k]`; 0 for a negative, -1 for a positive of the
+            query, or a candidate of it.
+        drawn_scores: `[q, k]`, float.
+        log_q: `[q, k]`, or `[k]` for draws that queries share; log q.
+        temperature: Positive float.
+        estimator: One of the names above.
+
+    Returns:
+        `[q]`, float32. Zero for a query without positive.
+
+    Raises:
+        ValueError: if there is no such estimator.
+
+    References:
+        - [Bengio and Senecal, 2008](https://doi.org/10.1109/TNN.2007.912312)
+        - [Lindgren et al., 2021](https://papers.nips.cc/paper/2021/hash/2175f8c5cd9604f6b1e576b252d4c86e-Abstract.html)
+        - [Monath et al., 2023](https://proceedings.mlr.press/v206/monath23a.html)
+    """
+    if estimator not in ESTIMATORS:
+        raise ValueError(
+            f"`estimator` must be one of {ESTIMATORS}. Received: {estimator!r}"
+        )
+    scores, drawn = (
+        ops.cast(s, "float32") / temperature for s in (scores, drawn_scores)
+    )
+    positive = ops.cast(ops.equal(relevance, 1), "float32")  # [q, c]
+    kept = ops.equal(drawn_relevance, 0)  # [q, k]
+    if estimator == "expectation":
+        terms = ops.mean(drawn, axis=1, keepdims=True) - scores
+    else:
+        num = drawn.shape[1]
+        log_q = ops.cast(log_q, "float32") + math.log(num)
+        weighed = drawn if estimator == "hard_negatives" else drawn - log_q
+        log_z = ops.logsumexp(
+            ops.concatenate(
+                [
+                    ops.where(ops.equal(relevance, 0), scores, -float("inf")),
+                    ops.where(kept, weighed, -float("inf")),
+                ],
+                axis=1,
+            ),
+            axis=1,
+            keepdims=True,
+        )  # [q, 1]
+        terms = ops.softplus(log_z - scores)
+    if estimator == "cache":
+        wrong = ops.stop_gradient(ops.sigmoid(log_z - scores))
+        count = ops.sum(ops.cast(kept, "float32"), axis=1, keepdims=True)
+        mean = ops.sum(ops.where(kept, drawn, 0.0), axis=1, keepdims=True)
+        terms = wrong * (mean / ops.maximum(count, 1.0) - scores)
+    count = ops.maximum(ops.sum(positive, axis=1), 1.0)
+    return ops.sum(positive * terms, axis=1) / count

@@ -1,0 +1,146 @@
+"""A cache of encoded labels to draw negatives from."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfxc.negatives.sampler import Sampler
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class NegativeCache(Sampler):
+    """Draws from the softmax over a cache of labels, some of them stale.
+
+    A part of the labels, with the vectors they had when they were last encoded.
+    Draws follow the model's softmax over that part (Gumbel-max); what was drawn
+    is encoded anyway, by whoever trains on it, and `update` takes the fresh
+    vectors back. The oldest entries make room for labels from outside.
+
+    If the cache is a random part of the labels, `n` of L, the softmax over it
+    is as likely to give y as one over all labels would be, but for the labels
+    outside: log_q counts them as those inside,
+
+    ```
+    Q(y | x) = (n / L) e^(beta x . y) / sum over the cache of e^(beta x . y')
+    ```
+
+    Args:
+        ids: `[n]`, int; distinct labels to begin with.
+        vectors: `[n, d]`, float; their vectors: the cache is never empty.
+        num_labels: L.
+        inverse_temperature: beta; a variable, at 0 of which all of the cache
+            is drawn alike.
+        seed: See `Sampler`.
+
+    Reference:
+        [Lindgren et al., 2021](https://papers.nips.cc/paper/2021/hash/2175f8c5cd9604f6b1e576b252d4c86e-Abstract.html)
+    """
+
+    def __init__(
+        self,
+        ids,
+        vectors,
+        num_labels,
+        inverse_temperature=20.0,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(num_labels, seed, **kwargs)
+        ids, vectors = np.asarray(ids), np.asarray(vectors, np.float32)
+        if len(np.unique(ids)) != len(ids) or len(ids) != len(vectors):
+            raise ValueError(
+                "`ids` must be distinct, with a vector each. "
+                f"Received: {len(np.unique(ids))} of {len(ids)} and "
+                f"{len(vectors)} vectors"
+            )
+        if not np.isfinite(vectors).all():
+            raise ValueError(
+                "`vectors` must be finite. Received: NaN or infinity"
+            )
+        self.inverse_temperature = self.variable(
+            "inverse_temperature", np.float32(inverse_temperature)
+        )
+        self.ids = self.variable("ids", ids.astype(np.int32))
+        self.vectors = self.variable("vectors", vectors)
+        self.ages = self.variable("ages", np.zeros(len(ids), np.int32))
+        where = np.full(num_labels + 1, -1, np.int32)  # one for no label
+        where[ids] = np.arange(len(ids))
+        self.where = self.variable("where", where)
+
+    def _log_softmax(self, queries):
+        """Log of Q over the cache: `[b, n]`."""
+        scaled = ops.cast(queries, "float32") * self.inverse_temperature
+        scores = ops.matmul(scaled, ops.transpose(self.vectors))
+        share = np.float32(np.log(self.ids.shape[0] / self.num_labels))
+        return ops.log_softmax(scores, axis=1) + share
+
+    def sample(self, queries, num, seed=None, **batch):
+        log_q = self._log_softmax(queries)
+        places = keras.random.categorical(log_q, num, "int32", self.draws(seed))
+        ids = ops.take(self.ids, places)
+        return ids, ops.take_along_axis(log_q, places, axis=1)
+
+    def log_prob(self, queries, ids, **batch):
+        """See `Sampler`; -inf for labels that are not in the cache."""
+        log_q = self._log_softmax(queries)
+        places = ops.broadcast_to(
+            ops.take(self.where, ids), (queries.shape[0], ids.shape[-1])
+        )
+        found = ops.take_along_axis(log_q, ops.maximum(places, 0), axis=1)
+        return ops.where(places >= 0, found, -float("inf"))
+
+    def update(self, ids, vectors):
+        """Takes fresh vectors back; labels from outside replace the oldest.
+
+        Compiled with the training step; all shapes are static.
+
+        Args:
+            ids: `[m]`, int; labels that were just encoded, m at most the size
+                of the cache. Of repeated ones, the last counts.
+            vectors: `[m, d]`, float.
+        """
+        ids = ops.cast(ids, "int32")
+        count = ids.shape[0]
+        later = ops.arange(count)[None, :] > ops.arange(count)[:, None]
+        repeated = ops.any(
+            ops.logical_and(ids[:, None] == ids[None, :], later), axis=1
+        )
+        places = ops.take(self.where, ids)
+        inside = ops.scatter_update(
+            ops.zeros_like(self.ages),
+            ops.maximum(places, 0)[:, None],
+            ops.cast(places >= 0, "int32"),
+            reduction="max",
+        )
+        # What is updated now is no room for others.
+        ages = ops.where(inside > 0, -1, self.ages + 1)
+        oldest = ops.top_k(ages, count)[1]
+        new = ops.logical_and(places < 0, ops.logical_not(repeated))
+        rank = ops.cumsum(ops.cast(new, "int32")) - 1
+        room = ops.take(oldest, ops.maximum(rank, 0))
+        places = ops.where(new, room, places)
+        # Places out of range are left out: repeated labels.
+        size = self.ids.shape[0]
+        kept = ops.logical_not(repeated)
+        old_ids = self.ids.value
+        mine = ops.where(kept, places, size)[:, None]
+
+        def written(array, values):
+            padded = ops.concatenate([array, array[:1]], axis=0)
+            return ops.scatter_update(padded, mine, values)[:size]
+
+        new_ids = written(old_ids, ids)
+        gone = ops.where(new_ids != old_ids, old_ids, self.num_labels)
+        minus = ops.full((size,), -1, "int32")
+        where = ops.scatter_update(self.where.value, gone[:, None], minus)
+        where = ops.scatter_update(
+            where, new_ids[:, None], ops.arange(size, dtype="int32")
+        )
+        self.where.assign(where)
+        self.ids.assign(new_ids)
+        self.vectors.assign(
+            written(self.vectors.value, ops.cast(vectors, "float32"))
+        )
+        self.ages.assign(
+            written(self.ages.value + 1, ops.zeros((count,), "int32"))
+        )

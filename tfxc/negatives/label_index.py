@@ -1,0 +1,124 @@
+"""An index of label vectors that follows them while they move."""
+
+import numpy as np
+
+from tfxc.search.exact import exact_top_k
+
+ROWS = 65_536  # labels that are compared at once
+BATCH = 1024  # labels that ScaNN takes in at once
+
+
+class LabelIndex:
+    """The nearest labels of queries, by ScaNN, of labels that move.
+
+    Building an index anew takes many times as long as putting those labels in
+    place that have moved: they are deleted where they were and inserted where
+    they are now. What the tree was trained on drifts away over many moves, so
+    it is trained anew once as many labels were moved as there are, times
+    `rebalance`. Where scann is not installed, the search is exact.
+
+    Args:
+        vectors: `[L, d]`, float; unit vectors.
+        leaves: Leaves of the tree; about the root of L if left out.
+        probes: Leaves that are searched.
+        tolerance: Labels that moved less than this distance stay.
+        rebalance: Moves for each label after which the tree is trained anew.
+
+    Attributes:
+        report: Of the last `move`: how many labels "moved", and whether the
+            index was "rebalanced".
+
+    Reference:
+        [Guo et al., 2020](https://arxiv.org/abs/1908.10396) (ScaNN)
+    """
+
+    def __init__(
+        self,
+        vectors,
+        leaves=None,
+        probes=None,
+        tolerance=0.05,
+        rebalance=3.0,
+    ):
+        check_finite(vectors)
+        self.vectors = np.array(vectors, np.float32)
+        self.leaves = leaves or max(int(len(vectors) ** 0.5), 1)
+        self.probes = probes or max(self.leaves // 8, 1)
+        self.tolerance = tolerance
+        self.rebalance = rebalance
+        self.moves, self.report = 0, {}
+        self.searcher = build_scann(self.vectors, self.leaves, self.probes)
+
+    def top_k(self, queries, k):
+        """The `k` nearest labels of each query: `[q, k]` int32, nearest first.
+
+        Args:
+            queries: `[q, d]`, float.
+            k: Positive integer, at most L.
+        """
+        queries = np.asarray(queries, np.float32)
+        if self.searcher is None:
+            blocks = exact_top_k(queries, self.vectors, k)
+            return np.concatenate([ids for _, _, ids in blocks])
+        ids, _ = self.searcher.search_batched_parallel(
+            queries, final_num_neighbors=k, pre_reorder_num_neighbors=4 * k
+        )
+        return np.asarray(ids, np.int32)
+
+    def move(self, vectors):
+        """Takes over new vectors of all labels.
+
+        Raises:
+            ValueError: if a vector is not finite; the index then stays.
+        """
+        check_finite(vectors)
+        moved = []
+        for start in range(0, len(vectors), ROWS):
+            new = np.asarray(vectors[start : start + ROWS], np.float32)
+            gap = new - self.vectors[start : start + ROWS]
+            far = np.vecdot(gap, gap) > self.tolerance**2
+            moved.append(start + np.flatnonzero(far))
+        moved = np.concatenate(moved)
+        self.vectors[moved] = vectors[moved]
+        self.moves += len(moved)
+        due = self.moves > self.rebalance * len(vectors)
+        if due:
+            self.moves = 0
+            self.searcher = build_scann(self.vectors, self.leaves, self.probes)
+        elif self.searcher is not None and len(moved):
+            self.searcher.searcher.upsert(
+                moved.tolist(), self.vectors[moved], BATCH
+            )
+        self.report = {"moved": len(moved), "rebalanced": due}
+
+
+def build_scann(vectors, leaves, probes):
+    """A ScaNN searcher; `None` where scann is missing or labels are few."""
+    if len(vectors) < 100:
+        return None
+    try:
+        from scann import scann_ops_pybind
+    except ImportError:
+        return None
+    builder = scann_ops_pybind.builder(vectors, 10, "dot_product")
+    return (
+        builder.tree(
+            num_leaves=leaves,
+            num_leaves_to_search=probes,
+            training_sample_size=min(len(vectors), 250_000),
+        )
+        .score_ah(2, anisotropic_quantization_threshold=0.2)
+        .reorder(100)
+        .build()
+    )
+
+
+def check_finite(vectors):
+    """Raises `ValueError` naming the first label with a NaN or infinity."""
+    for start in range(0, len(vectors), ROWS):
+        finite = np.isfinite(vectors[start : start + ROWS]).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                "label vectors must be finite. Received: NaN or infinity in "
+                f"label {start + np.argmin(finite)}"
+            )

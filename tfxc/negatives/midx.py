@@ -1,0 +1,190 @@
+"""Negatives by an inverted multi-index: two codebooks, no tree."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfxc.negatives.cluster_tree import INFINITY, ROWS
+from tfxc.negatives.sampler import Sampler
+
+SAMPLE, PASSES = 65_536, 12  # of k-means
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class Midx(Sampler):
+    """Draws labels by two codebooks, as if each were the sum of its two words.
+
+    With words k1, k2 of label y, from K of each book, and N the number of
+    labels with both,
+
+    ```
+    Q(y | x) = e^(beta x . c1[k1] + beta x . c2[k2]) / Z
+    Z        = sum over k1, k2 of N[k1, k2] e^(...)
+    ```
+
+    A draw takes k1, then k2 given k1, then one of the labels with both, which
+    stand in a row. All it needs of the labels are 2 K vectors, a K x K table
+    and an order: static shapes, and the exact probability in closed form. The
+    second book codes what the first leaves over (residual quantisation).
+
+    Args:
+        label_vectors: `[L, d]`, float; may be memory-mapped.
+        inverse_temperature: beta; a variable, at 0 of which draws are uniform.
+        words: K, words of each book.
+        seed: See `Sampler`; of the books, too.
+
+    Reference:
+        [Chen et al., 2025](https://arxiv.org/abs/2501.08563)
+    """
+
+    def __init__(
+        self,
+        label_vectors,
+        inverse_temperature=20.0,
+        words=64,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(len(label_vectors), seed, **kwargs)
+        if not 1 <= words <= self.num_labels:
+            raise ValueError(
+                f"`words` must be in [1, {self.num_labels}], the labels. "
+                f"Received: {words}"
+            )
+        self.inverse_temperature = self.variable(
+            "inverse_temperature", np.float32(inverse_temperature)
+        )
+        self.words = words
+        self.dim = label_vectors.shape[1]
+        arrays = self._index(label_vectors)
+        self.parts = {n: self.variable(n, a) for n, a in arrays.items()}
+
+    def refresh(self, label_vectors):
+        """Learns new books; the old ones stay if a vector is not finite."""
+        if label_vectors.shape != (self.num_labels, self.dim):
+            raise ValueError(
+                f"`label_vectors` must be [{self.num_labels}, {self.dim}]. "
+                f"Received: {label_vectors.shape}"
+            )
+        for name, array in self._index(label_vectors).items():
+            self.parts[name].assign(array)
+
+    def _index(self, label_vectors):
+        """The arrays of the index."""
+        rng = np.random.default_rng(self.seed)
+        chosen = np.arange(self.num_labels)
+        if len(chosen) > SAMPLE:
+            chosen = np.sort(rng.choice(chosen, SAMPLE, replace=False))
+        sample = np.asarray(label_vectors[chosen], np.float32)
+        if not np.isfinite(sample).all():
+            raise ValueError(
+                "label vectors must be finite. Received: NaN or infinity"
+            )
+        first = k_means(sample, self.words, rng)
+        second = k_means(
+            sample - first[nearest(sample, first)], self.words, rng
+        )
+        cell = np.empty(self.num_labels, np.int64)
+        for start in range(0, len(cell), ROWS):
+            rows = np.asarray(label_vectors[start : start + ROWS], np.float32)
+            if not np.isfinite(rows).all():
+                raise ValueError(
+                    "label vectors must be finite. Received: NaN or infinity"
+                )
+            one = nearest(rows, first)
+            two = nearest(rows - first[one], second)
+            cell[start : start + ROWS] = one * self.words + two
+        order = np.argsort(cell, kind="stable").astype(np.int32)
+        splits = np.searchsorted(cell[order], np.arange(self.words**2 + 1))
+        return {
+            "first": first,
+            "second": second,
+            "order": order,
+            "cell": cell.astype(np.int32),
+            "splits": splits.astype(np.int32),
+        }
+
+    def _scores(self, queries):
+        """`(s1 [b, K], s2 [b, K], log_n [K, K])`."""
+        scaled = ops.cast(queries, "float32") * self.inverse_temperature
+        s1, s2 = (
+            ops.matmul(scaled, ops.transpose(self.parts[name]))
+            for name in ("first", "second")
+        )
+        splits = self.parts["splits"]
+        counts = ops.cast(splits[1:] - splits[:-1], "float32")
+        log_n = ops.where(counts > 0, ops.log(counts), -INFINITY)
+        return s1, s2, ops.reshape(log_n, (self.words, self.words))
+
+    def _log_inner(self, s2, log_n):
+        """Log of the sum over k2 of N e^s2, for each k1: `[b, K]`."""
+        top = ops.max(s2, axis=1, keepdims=True)
+        sums = ops.matmul(ops.exp(s2 - top), ops.transpose(ops.exp(log_n)))
+        return ops.where(sums > 0, ops.log(sums), -INFINITY) + top
+
+    def sample(self, queries, num, seed=None, **batch):
+        s1, s2, log_n = self._scores(queries)
+        inner = self._log_inner(s2, log_n)  # [b, K]
+        outer = s1 + inner
+        one = keras.random.categorical(outer, num, "int32", self.draws(seed))
+        of_two = s2[:, None] + ops.take(log_n, one, axis=0)  # [b, num, K]
+        rows = queries.shape[0] * num
+        two = keras.random.categorical(
+            ops.reshape(of_two, (rows, self.words)),
+            1,
+            "int32",
+            self.draws(seed, 1),
+        )
+        two = ops.reshape(two, (queries.shape[0], num))
+        cell = one * self.words + two
+        start = ops.take(self.parts["splits"], cell)
+        size = ops.take(self.parts["splits"], cell + 1) - start
+        share = keras.random.uniform(ops.shape(cell), seed=self.draws(seed, 2))
+        inside = ops.cast(share * ops.cast(size, "float32"), "int32")
+        ids = ops.take(
+            self.parts["order"], start + ops.minimum(inside, size - 1)
+        )
+        log_z = ops.logsumexp(outer, axis=1, keepdims=True)
+        log_q = (
+            ops.take_along_axis(s1, one, axis=1)
+            + ops.take_along_axis(s2, two, axis=1)
+            - log_z
+        )
+        return ids, log_q
+
+    def log_prob(self, queries, ids, **batch):
+        s1, s2, log_n = self._scores(queries)
+        log_z = ops.logsumexp(
+            s1 + self._log_inner(s2, log_n), axis=1, keepdims=True
+        )
+        cell = ops.broadcast_to(
+            ops.take(self.parts["cell"], ids),
+            (queries.shape[0], ids.shape[-1]),
+        )
+        return (
+            ops.take_along_axis(s1, cell // self.words, axis=1)
+            + ops.take_along_axis(s2, cell % self.words, axis=1)
+            - log_z
+        )
+
+
+def nearest(rows, centres):
+    """The nearest centre of each row: `[n]`, int64."""
+    half = np.vecdot(centres, centres) / 2
+    return np.argmax(rows @ centres.T - half, axis=1)
+
+
+def k_means(rows, count, rng):
+    """Centres `[count, d]`; empty clusters restart at random rows."""
+    centres = rows[rng.choice(len(rows), count, replace=False)].copy()
+    for _ in range(PASSES):
+        mine = nearest(rows, centres)
+        order = np.argsort(mine, kind="stable")
+        sizes = np.bincount(mine, minlength=count)
+        filled = sizes > 0
+        starts = np.cumsum(sizes) - sizes
+        sums = np.add.reduceat(rows[order], starts[filled], axis=0)
+        centres[filled] = sums / sizes[filled, None]
+        empty = np.count_nonzero(~filled)
+        centres[~filled] = rows[rng.choice(len(rows), empty)]
+    return centres

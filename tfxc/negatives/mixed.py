@@ -1,0 +1,123 @@
+"""Several samplers at once."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfxc.negatives.sampler import Sampler
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class MixedNegatives(Sampler):
+    """Draws a fixed share from each of several samplers.
+
+    Hard negatives alone let a model forget the easy ones. With n_i of n draws
+    from Q_i, every draw counts as one from their mixture, whoever drew it:
+
+    ```
+    Q(y | x) = sum over i of (n_i / n) Q_i(y | x)
+    ```
+
+    which makes sums with weights 1 / (n Q) unbiased, with less variance than
+    weights of each draw's own Q_i.
+
+    Args:
+        samplers: List of `Sampler` with `log_prob`, over the same labels.
+        shares: List of positive numbers; how many draws of each, up to a
+            factor. Of `num` draws each gets the nearest whole number.
+        seed: Not used: each sampler has its own.
+
+    Example:
+
+    >>> uniform = tfxc.negatives.Uniform(3)
+    >>> frequent = tfxc.negatives.Unigram([0, 0, 9], power=1, smoothing=0)
+    >>> mixed = tfxc.negatives.MixedNegatives([uniform, frequent], [1, 1])
+    >>> ids = np.arange(3)
+    >>> np.exp(mixed.log_prob(np.zeros((1, 4)), ids)).round(3)
+    array([[0.167, 0.167, 0.667]], dtype=float32)
+
+    Reference:
+        Veach and Guibas, 1995, the balance heuristic.
+    """
+
+    def __init__(self, samplers, shares, seed=0, **kwargs):
+        sizes = {sampler.num_labels for sampler in samplers}
+        if len(sizes) != 1 or len(samplers) != len(shares) or min(shares) <= 0:
+            raise ValueError(
+                "`samplers` must be over the same labels, each with a positive "
+                f"share. Received: {sorted(sizes)} labels, shares={shares}"
+            )
+        super().__init__(*sizes, seed, **kwargs)
+        self.samplers = list(samplers)
+        self.shares = [float(share) for share in shares]
+
+    def components(self, num):
+        ends = np.cumsum(self.shares) * num / sum(self.shares)
+        counts = np.diff(np.rint(ends).astype(int), prepend=0)
+        if counts.min() < 1:
+            raise ValueError(
+                "`num` must leave a draw for each sampler. "
+                f"Received: num={num}, shares={self.shares}"
+            )
+        return list(zip(self.samplers, counts.tolist(), strict=True))
+
+    def sample(self, queries, num, seed=None, **batch):
+        drawn = [
+            sampler.sample(
+                queries, count, None if seed is None else seed + place, **batch
+            )[0]
+            for place, (sampler, count) in enumerate(self.components(num))
+        ]
+        ids = ops.concatenate(drawn, axis=1)
+        weights = [count / num for _, count in self.components(num)]
+        return ids, self._log_mixture(queries, ids, weights, batch)
+
+    def log_prob(self, queries, ids, **batch):
+        weights = np.array(self.shares) / sum(self.shares)
+        return self._log_mixture(queries, ids, weights, batch)
+
+    def _log_mixture(self, queries, ids, weights, batch):
+        parts = [
+            sampler.log_prob(queries, ids, **batch) + math.log(weight)
+            for sampler, weight in zip(self.samplers, weights, strict=True)
+        ]
+        return ops.logsumexp(ops.stack(parts), axis=0)
+
+    def refresh(self, label_vectors):
+        for sampler in self.samplers:
+            sampler.refresh(label_vectors)
+
+    def state(self):
+        return {
+            f"{place}/{name}": array
+            for place, sampler in enumerate(self.samplers)
+            for name, array in sampler.state().items()
+        }
+
+    def restore(self, state):
+        for place, sampler in enumerate(self.samplers):
+            start = f"{place}/"
+            sampler.restore(
+                {
+                    name.removeprefix(start): array
+                    for name, array in state.items()
+                    if name.startswith(start)
+                }
+            )
+
+    def get_config(self):
+        config = super().get_config()
+        del config["num_labels"]
+        samplers = [
+            keras.saving.serialize_keras_object(s) for s in self.samplers
+        ]
+        return {**config, "samplers": samplers, "shares": self.shares}
+
+    @classmethod
+    def from_config(cls, config):
+        samplers = [
+            keras.saving.deserialize_keras_object(s) for s in config["samplers"]
+        ]
+        return cls(**{**config, "samplers": samplers})

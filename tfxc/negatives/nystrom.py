@@ -1,0 +1,135 @@
+"""New vectors for all labels from encoding a few again: Nystrom regression."""
+
+import dataclasses
+
+import numpy as np
+
+ROWS = 65_536  # labels that are updated at once
+SMALLEST = 1e-6  # eigenvalue of the landmarks' products that still counts
+HELD_OUT = 8  # every so many labels of a sample judge the regression
+
+
+@dataclasses.dataclass(frozen=True)
+class Nystrom:
+    """Codes of labels in the span of a few landmarks, which can be moved.
+
+    An encoder that trains moves all labels, and to encode millions again takes
+    longer than the training between two refreshes. With R the vectors of d'
+    landmarks, labels that are always encoded again,
+
+    ```
+    B    = R^T (R R^T)^-1/2                       [d, d'], orthonormal columns
+    k_y  = B^T f(y),  q_x = B^T f(x)              codes
+    q_x . k_y  ~  f(x) . f(y)                     exact in the landmarks' span
+    ```
+
+    After some training, encode the landmarks and a sample of labels, and fit by
+    ridge regression where codes have gone:
+
+    ```
+    W    = argmin |K W - E|^2 + ridge |W|^2       [d', d], E the new vectors
+    k_y' = B'^T (W^T k_y / |W^T k_y|)             B' of the new landmarks
+    ```
+
+    Two products with `[d', d']` matrices update all labels; there never is an
+    array of `[n, d]`.
+
+    Args:
+        landmarks: `[d', d]`, float; R, unit vectors.
+        ridge: Regularisation, as a share of the mean diagonal.
+
+    Example:
+
+    >>> labels = np.random.default_rng(0).normal(size=(500, 8))
+    >>> labels /= np.linalg.norm(labels, axis=1, keepdims=True)
+    >>> nystrom = tfxc.negatives.Nystrom(labels[:8])
+    >>> codes = nystrom.codes(labels)
+    >>> bool(np.abs(codes @ codes.T - labels @ labels.T).max() < 1e-5)
+    True
+
+    Reference:
+        [Monath et al., 2023](https://proceedings.mlr.press/v206/monath23a.html),
+        appendix B
+    """
+
+    landmarks: np.ndarray
+    ridge: float = 1e-3
+
+    def basis(self):
+        """B, what turns vectors into codes: `[d, d']`, float32."""
+        rows = np.asarray(self.landmarks, np.float64)
+        values, directions = np.linalg.eigh(rows @ rows.T)
+        scale = np.where(values > SMALLEST, values, np.inf) ** -0.5
+        root = (directions * scale) @ directions.T
+        return (rows.T @ root).astype(np.float32)
+
+    def codes(self, vectors):
+        """The codes of some vectors `[n, d]`: `[n, d']`, float32."""
+        return np.asarray(vectors, np.float32) @ self.basis()
+
+    def fitted(self, codes, vectors, landmarks):
+        """Where codes went, by those of a sample.
+
+        Args:
+            codes: `[s, d']`, float; old codes of the sample.
+            vectors: `[s, d]`, float; its new vectors.
+            landmarks: `[d', d]`, float; the landmarks' new vectors.
+
+        Returns:
+            `Move`.
+
+        Raises:
+            ValueError: if a new vector is not finite.
+        """
+        if not (np.isfinite(vectors).all() and np.isfinite(landmarks).all()):
+            raise ValueError(
+                "new vectors must be finite. Received: NaN or infinity"
+            )
+        held_out = np.zeros(len(codes), bool)
+        held_out[::HELD_OUT] = len(codes) > HELD_OUT
+        old = np.concatenate([codes[~held_out], self.codes(self.landmarks)])
+        new = np.concatenate([vectors[~held_out], landmarks]).astype(float)
+        old = old.astype(float)
+        gram = old.T @ old
+        gram += self.ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+        weights = np.linalg.solve(gram, old.T @ new).astype(np.float32)
+        there = dataclasses.replace(self, landmarks=landmarks)
+        move = Move(weights, there)
+        if not held_out.any():
+            return move
+        error = move.vectors(codes[held_out]) - vectors[held_out]
+        return dataclasses.replace(
+            move, error=float(np.sqrt(np.mean(np.vecdot(error, error))))
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A regression from old codes to new vectors, see `Nystrom.fitted`.
+
+    Args:
+        weights: `[d', d]`, float32; W.
+        there: `Nystrom` of the new landmarks.
+        error: Root mean square distance to the new vectors of labels that were
+            held out of the fit; NaN if there were too few.
+    """
+
+    weights: np.ndarray
+    there: Nystrom
+    error: float = float("nan")
+
+    def vectors(self, codes):
+        """Where labels of old codes `[n, d']` are now: `[n, d]`, unit."""
+        found = np.asarray(codes, np.float32) @ self.weights
+        norms = np.linalg.norm(found, axis=1, keepdims=True)
+        return found / np.maximum(norms, 1e-12)
+
+    def apply(self, codes):
+        """Updates all codes in place, in chunks: `[L, d']`, or a memory map."""
+        matrix = self.weights @ self.there.basis()  # [d', d']
+        metric = self.weights @ self.weights.T  # [d', d']
+        for start in range(0, len(codes), ROWS):
+            rows = np.asarray(codes[start : start + ROWS], np.float32)
+            square = np.vecdot(rows @ metric, rows)
+            scale = np.maximum(square, 1e-24) ** -0.5
+            codes[start : start + ROWS] = (rows @ matrix) * scale[:, None]

@@ -1,0 +1,211 @@
+"""What all samplers of negatives share."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+NEGATIVE, IGNORED = 0, -1
+
+
+class Sampler(keras.layers.Layer):
+    """Draws labels for queries, and says how likely each draw was.
+
+    A subclass writes `sample`, and `log_prob` where its law has a closed form;
+    `refresh`, where it follows the vectors of the labels. All shapes are
+    static, so that draws are part of a compiled training step; what a sampler
+    knows of the labels stands in non-trainable variables, whose shapes a
+    refresh does not change.
+
+    Args:
+        num_labels: Number of labels L; ids are `0..L - 1`.
+        seed: Integer; of the draws.
+
+    Call arguments:
+        queries: `[b, d]`, float.
+        num: Labels to draw for each query, by keyword; may repeat.
+        positives: `[b, p]`, int: what is right for each query, then -1; or
+            `None`.
+        **batch: Passed to `sample`.
+
+    Returns:
+        `(ids [b, num] int32, log_q [b, num] float32, relevance [b, num] int8)`;
+        relevance is 0, or -1 for a label that is right for the query and so
+        is no negative of it.
+    """
+
+    def __init__(self, num_labels, seed=0, **kwargs):
+        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        if num_labels < 1:
+            raise ValueError(
+                f"`num_labels` must be positive. Received: {num_labels}"
+            )
+        self.num_labels = num_labels
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape=None):
+        self.built = True  # the variables are made with the sampler
+
+    def sample(self, queries, num, seed=None, **batch):
+        """Draws `(ids [b, num] int32, log_q [b, num] float32)`.
+
+        Args:
+            queries: `[b, d]`, float.
+            num: Integer; draws for each query.
+            seed: As in `keras.random`; the sampler's own generator if left out.
+            **batch: What some samplers need besides, see each.
+        """
+        raise NotImplementedError
+
+    def log_prob(self, queries, ids, **batch):
+        """The log-probability of drawing labels: `[b, n]`, float32.
+
+        Args:
+            queries: `[b, d]`, float.
+            ids: `[b, n]` or `[n]`, int.
+            **batch: As in `sample`.
+        """
+        raise NotImplementedError
+
+    def components(self, num):
+        """Who makes how many of `num` draws: `[(sampler, count)]`."""
+        return [(self, num)]
+
+    def refresh(self, label_vectors):
+        """Takes over new vectors `[L, d]` of the labels, between two steps."""
+
+    def call(self, queries, num, positives=None, **batch):
+        ids, log_q = self.sample(queries, num, **batch)
+        return ids, log_q, relevance_of(ids, positives)
+
+    def variable(self, name, array):
+        """A non-trainable variable that starts as `array`."""
+        array = np.asarray(array)
+        weight = self.add_weight(
+            shape=array.shape,
+            dtype=array.dtype.name,
+            initializer="zeros",
+            trainable=False,
+            name=name,
+        )
+        weight.assign(array)
+        return weight
+
+    def state(self):
+        """All that a continued run needs: `{name: array}`."""
+        return {
+            variable.name: ops.convert_to_numpy(variable)
+            for variable in self.variables
+        }
+
+    def restore(self, state):
+        """Takes over what `state` of such a sampler returned.
+
+        Raises:
+            ValueError: if it is of another sampler.
+        """
+        expected = {v.name: tuple(v.shape) for v in self.variables}
+        received = {name: np.shape(array) for name, array in state.items()}
+        if expected != received:
+            raise ValueError(
+                f"`state` must have {expected}. Received: {received}"
+            )
+        for variable in self.variables:
+            variable.assign(state[variable.name])
+
+    def draws(self, seed, part=0):
+        """The seed of one call of `keras.random`, the `part`-th of several."""
+        if seed is None:
+            return self.generator
+        mixed = np.random.SeedSequence((seed, part)).generate_state(1)
+        return int(mixed[0] // 2)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_labels": self.num_labels,
+            "seed": self.seed,
+        }
+
+
+def relevance_of(ids, positives=None):
+    """0 for negatives and -1 for accidental hits: `[b, n]`, int8.
+
+    Args:
+        ids: `[b, n]`, or `[n]` for the same labels for all queries.
+        positives: `[b, p]`, int; the labels that are right, then -1. `None` if
+            nothing is known.
+
+    Example:
+
+    >>> tfxc.negatives.relevance_of([[7, 3]], [[3, 9, -1]]).numpy().tolist()
+    [[0, -1]]
+    """
+    ids = ops.cast(ids, "int32")
+    if positives is None:
+        return ops.zeros(ops.shape(ids), "int8")
+    hit = ops.equal(ids[..., None], ops.cast(positives, "int32")[:, None])
+    return ops.cast(ops.where(ops.any(hit, axis=-1), IGNORED, NEGATIVE), "int8")
+
+
+def shared_sample(sampler, queries, num, seed=None, **batch):
+    """One set of negatives for a whole batch, drawn for some of its queries.
+
+    Random queries of the batch draw labels, one each if there are enough. All
+    draws are negatives of all queries, so each is as likely as it is on average
+    over those who drew: what is summed over draws with weight `1 / (num q)` is
+    then unbiased, whoever a draw was for.
+
+    ```
+    q(y) = mean over drawing queries x of Q(y | x)
+    ```
+
+    Args:
+        sampler: `Sampler` with `log_prob`.
+        queries: `[b, d]`, float.
+        num: Draws in all; at most b, or a multiple of it.
+        seed: See `Sampler.sample`.
+        **batch: See `Sampler.sample`; `rows` is cut to those that draw.
+
+    Returns:
+        `(ids [num] int32, log_q [num] float32)`.
+
+    Reference:
+        Veach and Guibas, 1995, the balance heuristic.
+    """
+    drawn, laws = [], []
+    for part, (member, count) in enumerate(sampler.components(num)):
+        part_seed = None if seed is None else seed + part
+        chosen, given = _drawing(sampler, queries, count, part_seed, batch)
+        each = -(-count // chosen.shape[0])
+        ids, _ = member.sample(chosen, each, part_seed, **given)
+        drawn.append(ops.reshape(ids, (count,)))
+        laws.append((member, chosen, given, count / num))
+    ids = ops.concatenate(drawn)
+    log_q = [
+        ops.logsumexp(member.log_prob(chosen, ids, **given), axis=0)
+        + math.log(share / chosen.shape[0])
+        for member, chosen, given, share in laws
+    ]
+    return ids, ops.logsumexp(ops.stack(log_q), axis=0)
+
+
+def _drawing(sampler, queries, count, seed, batch):
+    """The queries that draw `count` labels, and their part of the batch."""
+    rows = queries.shape[0]
+    if count >= rows:
+        if count % rows:
+            raise ValueError(
+                f"`num` must be a multiple of {rows} queries, or less. "
+                f"Received: {count} draws"
+            )
+        return queries, batch
+    order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
+    chosen = ops.top_k(order, count)[1]
+    given = {
+        name: ops.take(array, chosen, axis=0) if name == "rows" else array
+        for name, array in batch.items()
+    }
+    return ops.take(queries, chosen, axis=0), given
