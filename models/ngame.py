@@ -244,6 +244,12 @@ def check_negatives(recipe, num_labels):
             "--negatives: expected --loss decoupled_softmax, which draws "
             f"estimate. Received: {recipe.loss}"
         )
+    if recipe.num_candidates >= num_labels:
+        raise tfxc.InputError(
+            f"--negatives: expected fewer --num-candidates than {num_labels:,} "
+            "labels, for else all are candidates anyway. "
+            f"Received: {recipe.num_candidates:,}"
+        )
     if num > num_labels or (num > rows and num % rows):
         raise tfxc.InputError(
             f"--num-negatives: expected at most the {num_labels:,} labels, and "

@@ -71,6 +71,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     settings = ["ngame", "--data", data, "--epochs", 6, *SMALL, *more]
     if more:
         settings += ["--num-negatives", 8, "--landmarks", 10]
+        settings += ["--num-candidates", 16, "--batch-size", 16]
         settings += ["--uniform-steps", 20, "--refresh-steps", 4]
     settings += ["--classifier-epochs", 4]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

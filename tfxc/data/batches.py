@@ -103,8 +103,9 @@ def training_batches(
 
     Returns:
         Batches `{"query", "candidates", "relevance"}`; with ids also
-        `"candidate_ids"` `[num_candidates]` and `"positives"` `[batch_size,
-        most labels of a query]`, int32, with -1 for none.
+        `"candidate_ids"` `[num_candidates]`, `"rows"` `[batch_size]` and
+        `"positives"` `[batch_size, most labels of a query]`, int32, with -1 for
+        none.
 
     Raises:
         ValueError: if `num_candidates` is below `batch_size`.
@@ -129,9 +130,9 @@ def training_batches(
         arrays = *query.values(), *label.values(), relevance
         if not with_ids:
             return arrays
-        ids = np.full(num_candidates, -1, np.int32)
-        ids[: len(candidates)] = candidates
-        return *arrays, ids, positives_of(relevant.take(rows), batch_size, most)
+        known = positives_of(relevant.take(rows), batch_size, most)
+        ids = filled_up(candidates, num_candidates)
+        return *arrays, ids, filled_up(rows, batch_size), known
 
     fields = {
         **_named("query", queries.fields, batch_size),
@@ -140,6 +141,7 @@ def training_batches(
     }
     if with_ids:
         fields[("candidate_ids",)] = (np.int32, (num_candidates,))
+        fields[("rows",)] = (np.int32, (batch_size,))
         fields[("positives",)] = (np.int32, (batch_size, most))
     return _gathered(plan, gather, fields)
 
@@ -177,6 +179,13 @@ def full_label_batches(
         ("positives",): (np.int32, (batch_size, most)),
     }
     return _gathered(plan, gather, fields)
+
+
+def filled_up(ids, size):
+    """Ids, then -1: `[size]`, int32."""
+    filled = np.full(size, -1, np.int32)
+    filled[: len(ids)] = ids
+    return filled
 
 
 def most_labels(relevant):

@@ -55,11 +55,15 @@ class DrawnNegatives:
 
         Args:
             queries: `[q, d]`; the vectors of this step, without gradient.
-            batch: With "positives" `[q, p]` and "candidate_ids" `[c]`, both int
-                with -1 for none.
+            batch: With "positives" `[q, p]`, "rows" `[q]` and "candidate_ids"
+                `[c]`, int, with -1 for none.
         """
         ids, log_q = shared_sample(
-            self.sampler, queries, self.num, candidates=batch["candidate_ids"]
+            self.sampler,
+            queries,
+            self.num,
+            rows=batch["rows"],
+            candidates=batch["candidate_ids"],
         )
         inputs = tf.nest.map_structure(
             lambda rows: tf.gather(rows, ids), self.labels

@@ -40,9 +40,9 @@ class DualEncoder(keras.Model):
             needs an encoder without a table, while `label_encoder` may have
             one, whose rows are not chunked. `None` for all at once.
         negatives: `DrawnNegatives`, which join the candidates; its loss is then
-            in place of the compiled one, and a batch has "positives" and
-            "candidate_ids" too. Not part of the configuration: a copy of a
-            saved model trains without.
+            in place of the compiled one, and batches are those of
+            `tfxc.data.training_batches` with ids. Not part of the
+            configuration: a copy of a saved model trains without.
 
     Call arguments:
         inputs: What the encoder takes.

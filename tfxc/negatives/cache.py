@@ -1,5 +1,7 @@
 """A cache of encoded labels to draw negatives from."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,11 +20,14 @@ class NegativeCache(Sampler):
 
     If the cache is a random part of the labels, `n` of L, the softmax over it
     is as likely to give y as one over all labels would be, but for the labels
-    outside: log_q counts them as those inside,
+    outside. `stands_for_all` counts them as those inside,
 
     ```
     Q(y | x) = (n / L) e^(beta x . y) / sum over the cache of e^(beta x . y')
     ```
+
+    Beside a sampler of all labels, in `MixedNegatives`, that is not wanted:
+    there Q is the softmax over the cache, and new labels come from the other.
 
     Args:
         ids: `[n]`, int; distinct labels to begin with.
@@ -30,6 +35,7 @@ class NegativeCache(Sampler):
         num_labels: L.
         inverse_temperature: beta; a variable, at 0 of which all of the cache
             is drawn alike.
+        stands_for_all: See above.
         seed: See `Sampler`.
 
     Reference:
@@ -42,10 +48,12 @@ class NegativeCache(Sampler):
         vectors,
         num_labels,
         inverse_temperature=20.0,
+        stands_for_all=True,
         seed=0,
         **kwargs,
     ):
         super().__init__(num_labels, seed, **kwargs)
+        self.share = len(ids) / num_labels if stands_for_all else 1.0
         ids, vectors = np.asarray(ids), np.asarray(vectors, np.float32)
         if len(np.unique(ids)) != len(ids) or len(ids) != len(vectors):
             raise ValueError(
@@ -71,8 +79,7 @@ class NegativeCache(Sampler):
         """Log of Q over the cache: `[b, n]`."""
         scaled = ops.cast(queries, "float32") * self.inverse_temperature
         scores = ops.matmul(scaled, ops.transpose(self.vectors))
-        share = np.float32(np.log(self.ids.shape[0] / self.num_labels))
-        return ops.log_softmax(scores, axis=1) + share
+        return ops.log_softmax(scores, axis=1) + math.log(self.share)
 
     def sample(self, queries, num, seed=None, **batch):
         log_q = self._log_softmax(queries)

@@ -40,14 +40,23 @@ class LabelIndex:
         tolerance=0.05,
         rebalance=3.0,
     ):
-        check_finite(vectors)
-        self.vectors = np.array(vectors, np.float32)
         self.leaves = leaves or max(int(len(vectors) ** 0.5), 1)
         self.probes = probes or max(self.leaves // 8, 1)
         self.tolerance = tolerance
         self.rebalance = rebalance
-        self.moves, self.report = 0, {}
+        self.report = {}
+        self.build(vectors)
+
+    def build(self, vectors):
+        """Builds the index anew, of vectors `[L, d]`.
+
+        Raises:
+            ValueError: if a vector is not finite; the index then stays.
+        """
+        check_finite(vectors)
+        self.vectors = np.array(vectors, np.float32)
         self.searcher = build_scann(self.vectors, self.leaves, self.probes)
+        self.moves = 0
 
     def top_k(self, queries, k):
         """The `k` nearest labels of each query: `[q, k]` int32, nearest first.
@@ -83,8 +92,7 @@ class LabelIndex:
         self.moves += len(moved)
         due = self.moves > self.rebalance * len(vectors)
         if due:
-            self.moves = 0
-            self.searcher = build_scann(self.vectors, self.leaves, self.probes)
+            self.build(self.vectors)
         elif self.searcher is not None and len(moved):
             self.searcher.searcher.upsert(
                 moved.tolist(), self.vectors[moved], BATCH

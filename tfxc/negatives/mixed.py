@@ -85,6 +85,12 @@ class MixedNegatives(Sampler):
         ]
         return ops.logsumexp(ops.stack(parts), axis=0)
 
+    def update(self, ids, vectors):
+        """Gives fresh vectors to the caches among them."""
+        for sampler in self.samplers:
+            if hasattr(sampler, "update"):
+                sampler.update(ids, vectors)
+
     def refresh(self, label_vectors):
         for sampler in self.samplers:
             sampler.refresh(label_vectors)

@@ -73,18 +73,21 @@ class NearestNegatives(Sampler):
             self.size
         )
 
-    def start(self, index, query_vectors, relevant):
+    def start(self, index, query_vectors, relevant, rows=None):
         """Begins to find new lists in a thread; `finish` puts them in place.
 
         Args:
             index: `LabelIndex`; not to be moved before `finish`.
-            query_vectors: `[num_rows, d]`, float; copied first.
-            relevant: `tfxc.data.LabelLists` of the training queries.
+            query_vectors: `[n, d]`, float; copied first.
+            relevant: `tfxc.data.LabelLists` of those queries.
+            rows: `[n]`, int; which training queries they are; all if left out.
         """
-        vectors = np.array(query_vectors)
-        self.found = self.pool.submit(
-            nearest_wrong, index, vectors, relevant, self.size
+        rows = np.arange(self.num_rows) if rows is None else rows
+        found = self.pool.submit(
+            nearest_wrong,
+            *(index, np.array(query_vectors), relevant, self.size),
         )
+        self.found = rows, found
 
     def finish(self):
         """Waits for the thread, and draws from its lists from now on.
@@ -97,8 +100,10 @@ class NearestNegatives(Sampler):
         """
         if self.found is None:
             return False
-        found, self.found = self.found, None
-        self.lists.assign(found.result())
+        (rows, found), self.found = self.found, None
+        lists = np.array(ops.convert_to_numpy(self.lists))
+        lists[rows] = found.result()
+        self.lists.assign(lists)
         return True
 
 

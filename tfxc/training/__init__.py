@@ -10,6 +10,7 @@ from tfxc.training.job import num_held_out as num_held_out
 from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.negatives import drawn_negatives as drawn_negatives
+from tfxc.training.refresh_negatives import RefreshNearest as RefreshNearest
 from tfxc.training.refresh_negatives import RefreshNegatives as RefreshNegatives
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
 from tfxc.training.schedules import LinearDecay as LinearDecay

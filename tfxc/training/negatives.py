@@ -5,15 +5,19 @@ import numpy as np
 from tfxc.encoders import DrawnNegatives, encode
 from tfxc.negatives import (
     ClusterTreeSampler,
+    LabelIndex,
     Midx,
+    MixedNegatives,
     MovingCodes,
+    NearestNegatives,
     NegativeCache,
     Uniform,
     Unigram,
 )
-from tfxc.training.refresh_negatives import RefreshNegatives
+from tfxc.training.refresh_negatives import RefreshNearest, RefreshNegatives
 
 CACHED = 16  # labels of a cache for each that is drawn
+NEAREST = 32  # labels of the list that each query draws from
 
 
 def drawn_negatives(recipe, job):
@@ -24,7 +28,8 @@ def drawn_negatives(recipe, job):
         job: `Job`; the labels are those of its data.
 
     Returns:
-        `(tfxc.encoders.DrawnNegatives, callbacks)`; `(None, [])` for none.
+        `(tfxc.encoders.DrawnNegatives, callbacks)`, see `Job.train`; `(None,
+        [])` for none.
     """
     if recipe.negatives == "none":
         return None, []
@@ -48,7 +53,14 @@ def drawn_negatives(recipe, job):
     elif recipe.negatives == "cache":
         size = min(CACHED * recipe.num_negatives, num_labels)
         ids = np.random.default_rng(seed).permutation(num_labels)[:size]
-        sampler = NegativeCache(ids, encoded(ids), num_labels, heat, seed)
+        cache = NegativeCache(
+            *(ids, encoded(ids), num_labels, heat),
+            stands_for_all=False,
+            seed=seed,
+        )
+        sampler = MixedNegatives([Uniform(num_labels, seed + 1), cache], [1, 3])
+    elif recipe.negatives == "nearest":
+        return nearest_negatives(recipe, job)
     else:
         codes = MovingCodes(
             encoded,
@@ -75,12 +87,36 @@ def drawn_negatives(recipe, job):
                 *(recipe.uniform_steps, heat),
             )
         ]
-    labels = job.prepared.labels.take(np.arange(num_labels))
-    negatives = DrawnNegatives(
+    return with_labels(recipe, job, sampler), callbacks
+
+
+def nearest_negatives(recipe, job):
+    """As many of the nearest wrong labels as of all labels."""
+    num_labels = job.dataset.num_labels
+    most = len(job.prepared.train) + num_labels  # labels may be queries
+    size = min(NEAREST, num_labels)
+    nearest = NearestNegatives(most, num_labels, size, recipe.seed)
+    index = LabelIndex(job.label_vectors())
+    uniform = Uniform(num_labels, recipe.seed + 1)
+    sampler = MixedNegatives([uniform, nearest], [1, 1])
+
+    def callbacks(mining):
+        return [
+            RefreshNearest(
+                *(nearest, index, job.label_vectors, mining),
+                recipe.refresh_steps,
+            )
+        ]
+
+    return with_labels(recipe, job, sampler), callbacks
+
+
+def with_labels(recipe, job, sampler):
+    """`DrawnNegatives` of a sampler, with what the encoder reads of labels."""
+    return DrawnNegatives(
         sampler,
-        labels,
+        job.prepared.labels.take(np.arange(job.dataset.num_labels)),
         recipe.num_negatives,
         recipe.temperature,
         recipe.estimator,
     )
-    return negatives, callbacks

@@ -1,6 +1,7 @@
 """Samplers that follow the encoder while it trains."""
 
 import keras
+import numpy as np
 
 
 class RefreshNegatives(keras.callbacks.Callback):
@@ -42,3 +43,61 @@ class RefreshNegatives(keras.callbacks.Callback):
             self.refresh(step // self.interval)
         except ValueError as error:
             print(f"negatives were not refreshed, the old ones stay: {error}")
+
+
+class RefreshNearest(keras.callbacks.Callback):
+    """Finds the nearest wrong labels of the queries that come next.
+
+    Every few steps the index takes over where the labels are, and a thread
+    looks up the queries of the steps after the next refresh, by the vectors
+    that they had when they were last seen, while training goes on. What it has
+    found is put in place at the next refresh, no earlier: so which step sees
+    what does not depend on the time that a search takes.
+
+    Args:
+        sampler: `tfxc.negatives.NearestNegatives`.
+        index: `tfxc.negatives.LabelIndex`.
+        label_vectors: Function without arguments: `[L, d]`.
+        mining: `NegativeMining`; the batches and the vectors of its queries.
+        interval: Steps between two refreshes.
+    """
+
+    def __init__(self, sampler, index, label_vectors, mining, interval):
+        super().__init__()
+        self.sampler = sampler
+        self.index = index
+        self.label_vectors = label_vectors
+        self.mining = mining
+        self.interval = interval
+
+    def on_train_batch_begin(self, step, logs=None):
+        if step % self.interval:
+            return
+        try:
+            self.sampler.finish()
+            if step:
+                self.index.move(self.label_vectors())
+            else:  # as a run would that begins here
+                self.index.build(self.label_vectors())
+                self._look_up(0)
+                self.sampler.finish()
+            self._look_up(step + self.interval)
+        except Exception as error:  # of the thread, too: training goes on
+            print(f"negatives were not refreshed, the old ones stay: {error}")
+
+    def on_train_end(self, logs=None):
+        self.sampler.found = None  # of steps that do not come
+
+    def _look_up(self, first):
+        """Starts the search for the queries of some steps."""
+        batches = self.mining.batches[first : first + self.interval]
+        if not batches:
+            return
+        rows = np.concatenate(batches)
+        places = self.mining.place[rows]
+        self.sampler.start(
+            self.index,
+            np.asarray(self.mining.bank[places], np.float32),
+            self.mining.relevant.take(places),
+            rows,
+        )

@@ -61,7 +61,7 @@ class TextRecipe:
     chunk_rows: int = 0
     """Texts that a transformer encodes at once (gradient caching); 0: all."""
     negatives: typing.Literal[
-        "none", "uniform", "unigram", "cache", "midx", "tree"
+        "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
     ] = "none"
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_negatives: int = 64
