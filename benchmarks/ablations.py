@@ -3,8 +3,10 @@
     python benchmarks/ablations.py --data ../shared/data
 
 "held out" are figures of the encoder alone on training queries that were held
-out, after the last epoch: by these the defaults were chosen. "test" are those
-of the finished model. Arms that change only how scores are combined take the
+out, after the last epoch: by these the defaults of its training were chosen.
+"test" are those of the finished model, whose parts are weighed by the same
+queries: what does not help gets weight 0, and its row is that of "as it is".
+Arms that change only how scores are combined take the
 trained encoder of "as it is". Figures that are not measured again stay in the
 file of results.
 """
