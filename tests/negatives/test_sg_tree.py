@@ -53,7 +53,7 @@ def test_partitions():
     assert 8 <= sizes[0] < 40 <= sizes[1] < 200 <= sizes[2]
     for one, other in zip(found.levels, found.levels[1:], strict=False):
         assert set(one) <= set(other)
-    radii = [found.centres(vectors, level)[1].mean() for level in range(3)]
+    radii = [radii.mean() for _, radii in found.summaries(vectors)]
     assert radii == sorted(radii, reverse=True) and radii[2] < radii[0] / 3
 
 

@@ -11,7 +11,7 @@ from tfxc.negatives.nested_partition import (
     NestedPartition,
     balanced_partition,
 )
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.sampler import Sampler, fill
 
 INFINITY = float("inf")
 ROWS = 65_536  # labels that are read at once
@@ -43,10 +43,11 @@ def index_arrays(tree, label_vectors):
     arrays = {
         "order": tree.order,
         "place": tree.place_of(),
-        "codes": in_order(label_vectors, tree.order),
+        "codes": InOrder(label_vectors, tree.order),
     }
+    summaries = tree.summaries(label_vectors)
     for level, splits in enumerate(tree.levels):
-        means, radii = tree.centres(label_vectors, level)
+        means, radii = summaries[level]
         arrays[f"means_{level}"] = means
         arrays[f"radii_{level}"] = radii
         arrays[f"splits_{level}"] = splits.astype(np.int32)
@@ -56,13 +57,23 @@ def index_arrays(tree, label_vectors):
     return arrays
 
 
-def in_order(label_vectors, order):
-    """Vectors by place, in half precision: `[L, d]`, float16."""
-    codes = np.empty(label_vectors.shape, np.float16)
-    for start in range(0, len(order), ROWS):
-        part = order[start : start + ROWS]
-        codes[start : start + ROWS] = label_vectors[part]
-    return codes
+class InOrder:
+    """Vectors by place, in half precision, read when they are asked for.
+
+    Args:
+        label_vectors: `[L, d]`, float; may be memory-mapped.
+        order: `[L]`, int; the label at each place.
+    """
+
+    def __init__(self, label_vectors, order):
+        self.label_vectors = label_vectors
+        self.order = order
+        self.shape = label_vectors.shape
+        self.dtype = np.dtype(np.float16)
+        self.nbytes = 2 * label_vectors.size
+
+    def __getitem__(self, places):
+        return self.label_vectors[self.order[places]].astype(np.float16)
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -194,7 +205,7 @@ class ClusterTreeSampler(Sampler):
                 "label vectors must be finite. Received: NaN or infinity"
             )
         for name, array in index_arrays(tree, label_vectors).items():
-            self.parts[name].assign(array)
+            fill(self.parts[name], array)
         if projection is not None:
             self.projection.assign(projection)
 

@@ -39,33 +39,49 @@ class NestedPartition:
         """The groups of the next level in each group: `[groups + 1]` splits."""
         return np.searchsorted(self.levels[level + 1], self.levels[level])
 
-    def centres(self, vectors, level):
+    def summaries(self, vectors):
         """Means of the groups' vectors, and how far members are from them.
 
-        Reads the vectors once, in chunks; they may be memory-mapped.
+        Reads the vectors once, in chunks; they may be memory-mapped. The
+        groups of the last level are measured; a larger one is as wide as its
+        children may be, wherever in them the farthest member is:
+
+        ```
+        radius = max over children c of |mean_c - mean| + radius_c
+        ```
 
         Args:
             vectors: `[L, d]`, any float dtype, by label.
-            level: Which partition.
 
         Returns:
-            `(means [groups, d], radii [groups])`, float32; a radius is the
-            largest distance of a member from the mean.
+            For each level `(means [groups, d], radii [groups])`, float32.
         """
-        splits = self.levels[level]
+        means, radii = self._measured(vectors, self.levels[-1])
+        found = [(means, radii)]
+        for level in reversed(range(len(self.levels) - 1)):
+            sizes = np.diff(self.levels[level + 1])[:, None]
+            first = self.children(level)
+            total = np.add.reduceat(means * sizes, first[:-1], axis=0)
+            parents = total / np.diff(self.levels[level])[:, None]
+            parents = parents.astype(np.float32)
+            gap = means - np.repeat(parents, np.diff(first), axis=0)
+            reach = np.sqrt(np.vecdot(gap, gap)) + radii
+            means, radii = parents, np.maximum.reduceat(reach, first[:-1])
+            found.insert(0, (means, radii))
+        return found
+
+    def _measured(self, vectors, splits):
+        """Means and radii of groups, from their members."""
         means = np.zeros((len(splits) - 1, vectors.shape[1]), np.float32)
-        for first, last in self._chunks(splits):
-            rows = self._read(vectors, splits[first], splits[last])
-            starts = splits[first:last] - splits[first]
-            means[first:last] = np.add.reduceat(rows, starts, axis=0)
-        means /= np.diff(splits)[:, None]
         radii = np.zeros(len(means), np.float32)
         for first, last in self._chunks(splits):
             rows = self._read(vectors, splits[first], splits[last])
-            sizes = np.diff(splits[first : last + 1])
-            rows = rows - np.repeat(means[first:last], sizes, axis=0)
-            distance = np.sqrt(np.vecdot(rows, rows))
             starts = splits[first:last] - splits[first]
+            sizes = np.diff(splits[first : last + 1])
+            mean = np.add.reduceat(rows, starts, axis=0) / sizes[:, None]
+            gap = rows - np.repeat(mean, sizes, axis=0)
+            means[first:last] = mean
+            distance = np.sqrt(np.vecdot(gap, gap))
             radii[first:last] = np.maximum.reduceat(distance, starts)
         return means, radii
 

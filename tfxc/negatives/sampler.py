@@ -82,7 +82,8 @@ class Sampler(keras.layers.Layer):
 
     def variable(self, name, array):
         """A non-trainable variable that starts as `array`."""
-        array = np.asarray(array)
+        if not hasattr(array, "dtype"):
+            array = np.asarray(array)
         weight = self.add_weight(
             shape=array.shape,
             dtype=array.dtype.name,
@@ -90,7 +91,7 @@ class Sampler(keras.layers.Layer):
             trainable=False,
             name=name,
         )
-        weight.assign(array)
+        fill(weight, array)
         return weight
 
     def state(self):
@@ -128,6 +129,21 @@ class Sampler(keras.layers.Layer):
             "num_labels": self.num_labels,
             "seed": self.seed,
         }
+
+
+def fill(variable, array, chunk_bytes=2**27):
+    """Assigns an array to a variable, a chunk of rows at a time if it is large.
+
+    So that what the array reads from, and copies made on the way, never are as
+    large as the variable.
+    """
+    if array.nbytes <= chunk_bytes or keras.backend.backend() != "tensorflow":
+        variable.assign(array[:] if array.shape else array)
+        return
+    rows = max(chunk_bytes * array.shape[0] // array.nbytes, 1)
+    for start in range(0, array.shape[0], rows):
+        part = array[start : start + rows]
+        variable.value[start : start + len(part)].assign(part)
 
 
 def relevance_of(ids, positives=None):
