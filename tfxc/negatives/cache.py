@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.sampler import Sampler, categorical
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -14,7 +14,7 @@ class NegativeCache(Sampler):
     """Draws from the softmax over a cache of labels, some of them stale.
 
     A part of the labels, with the vectors they had when they were last encoded.
-    Draws follow the model's softmax over that part (Gumbel-max); what was drawn
+    Draws follow the model's softmax over that part; what was drawn
     is encoded anyway, by whoever trains on it, and `update` takes the fresh
     vectors back. The oldest entries make room for labels from outside.
 
@@ -83,7 +83,7 @@ class NegativeCache(Sampler):
 
     def sample(self, queries, num, seed=None, **batch):
         log_q = self._log_softmax(queries)
-        places = keras.random.categorical(log_q, num, "int32", self.draws(seed))
+        places = categorical(log_q, num, self.draws(seed))
         ids = ops.take(self.ids, places)
         return ids, ops.take_along_axis(log_q, places, axis=1)
 

@@ -11,7 +11,7 @@ from tfxc.negatives.nested_partition import (
     NestedPartition,
     balanced_partition,
 )
-from tfxc.negatives.sampler import Sampler, fill
+from tfxc.negatives.sampler import Sampler, categorical, fill
 
 INFINITY = float("inf")
 ROWS = 65_536  # labels that are read at once
@@ -39,41 +39,69 @@ class Partition(NamedTuple):
 
 
 def index_arrays(tree, label_vectors):
-    """What the sampler keeps of a `NestedPartition` and the vectors."""
+    """What the sampler keeps of a `NestedPartition` and the vectors.
+
+    What is read together stands together: the means of the children of a group
+    are one block, and so are the labels of a leaf.
+    """
     arrays = {
         "order": tree.order,
         "place": tree.place_of(),
-        "codes": InOrder(label_vectors, tree.order),
+        "codes": Leaves(label_vectors, tree),
     }
     summaries = tree.summaries(label_vectors)
     for level, splits in enumerate(tree.levels):
         means, radii = summaries[level]
-        arrays[f"means_{level}"] = means
         arrays[f"radii_{level}"] = radii
         arrays[f"splits_{level}"] = splits.astype(np.int32)
-        if level + 1 < len(tree.levels):
-            children = tree.children(level).astype(np.int32)
-            arrays[f"children_{level}"] = children
+        if level:
+            children = tree.children(level - 1)
+            arrays[f"children_{level - 1}"] = children.astype(np.int32)
+            means = means[inside(children)]  # [parents, most children, d]
+        arrays[f"means_{level}"] = means
     return arrays
 
 
-class InOrder:
-    """Vectors by place, in half precision, read when they are asked for.
+def inside(splits):
+    """What is in each range, `[ranges, longest]`; short ones repeat their last.
+
+    Example: the ranges 0..1 and 2..4.
+
+    >>> inside(np.array([0, 2, 5]))
+    array([[0, 1, 1],
+           [2, 3, 4]])
+    """
+    longest = np.diff(splits).max()
+    return np.minimum(
+        splits[:-1, None] + np.arange(longest), splits[1:, None] - 1
+    )
+
+
+class Leaves:
+    """Label vectors leaf by leaf, in half precision, read when asked for.
 
     Args:
         label_vectors: `[L, d]`, float; may be memory-mapped.
-        order: `[L]`, int; the label at each place.
+        tree: `NestedPartition`.
     """
 
-    def __init__(self, label_vectors, order):
+    def __init__(self, label_vectors, tree):
         self.label_vectors = label_vectors
-        self.order = order
-        self.shape = label_vectors.shape
+        self.tree = tree
+        splits = tree.levels[-1]
+        most = int(np.diff(splits).max())
+        self.shape = (len(splits) - 1, most, label_vectors.shape[1])
         self.dtype = np.dtype(np.float16)
-        self.nbytes = 2 * label_vectors.size
+        self.nbytes = 2 * math.prod(self.shape)
 
-    def __getitem__(self, places):
-        return self.label_vectors[self.order[places]].astype(np.float16)
+    def __getitem__(self, leaves):
+        """The vectors of a slice of leaves: `[n, most, d]`."""
+        start, stop, _ = leaves.indices(self.shape[0])
+        places = inside(self.tree.levels[-1][start : stop + 1])
+        missing = self.shape[1] - places.shape[1]
+        places = np.pad(places, ((0, 0), (0, missing)), "edge")
+        labels = self.tree.order[places]
+        return self.label_vectors[labels].astype(np.float16)
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -212,9 +240,7 @@ class ClusterTreeSampler(Sampler):
     def sample(self, queries, num, seed=None, **batch):
         steps = self.settings["steps"]
         found = self.partition(queries)
-        picks = keras.random.categorical(
-            found.logits, num * (steps + 1), "int32", self.draws(seed)
-        )
+        picks = categorical(found.logits, num * (steps + 1), self.draws(seed))
         start, size, logit = (
             ops.take_along_axis(part, picks, axis=1)
             for part in (found.starts, found.sizes, found.logits)
@@ -263,13 +289,8 @@ class ClusterTreeSampler(Sampler):
         score = ops.einsum("bd,bnd->bn", scaled, self._codes(place))
         if not self.settings["steps"]:
             for level in reversed(range(len(self.widths))):
-                group = ops.searchsorted(
-                    self.parts[f"splits_{level}"],
-                    ops.reshape(place, (-1,)),
-                    side="right",
-                )
-                group = ops.reshape(ops.cast(group, "int32") - 1, shape)
-                means = ops.take(self.parts[f"means_{level}"], group, axis=0)
+                group = self._group(place, level)
+                means = self._means(group, place, level)
                 opened = ops.any(
                     found.opened[level][:, :, None] == group[:, None], axis=1
                 )
@@ -281,17 +302,17 @@ class ClusterTreeSampler(Sampler):
         """The groups that the labels fall into for each query: `Partition`."""
         scaled, rows = self._scaled(queries), queries.shape[0]
         logits, starts, sizes, slack, opened = [], [], [], [], []
-        groups, valid = None, None
+        groups, valid, chosen = None, None, None
         for level, width in enumerate(self.widths):
             means = self.parts[f"means_{level}"]
-            if groups is None:
+            if chosen is None:
                 groups = ops.arange(means.shape[0], dtype="int32")
                 groups = ops.broadcast_to(groups, (rows, means.shape[0]))
                 score = ops.matmul(scaled, ops.transpose(means))
             else:
-                near = ops.take(means, groups, axis=0)  # [b, k, d]
-                score = ops.einsum("bd,bkd->bk", scaled, near)
-                score = ops.where(valid, score, -INFINITY)
+                score = ops.where(
+                    valid, block_scores(scaled, means, chosen), -INFINITY
+                )
             count = min(self.settings["opened"], score.shape[1])
             top = ops.top_k(score, count)[1]  # [b, m]
             places = ops.arange(score.shape[1], dtype="int32")
@@ -314,7 +335,7 @@ class ClusterTreeSampler(Sampler):
             valid = ops.logical_and(groups < end[:, :, None], known[:, :, None])
             groups = ops.reshape(ops.where(valid, groups, 0), (rows, -1))
             valid = ops.reshape(valid, (rows, -1))
-        score = ops.einsum("bd,bkd->bk", scaled, self._codes(groups))
+        score = block_scores(scaled, self.parts["codes"], chosen)
         logits.append(ops.where(valid, score, -INFINITY))
         starts.append(groups)
         sizes.append(ops.ones_like(groups))
@@ -349,7 +370,41 @@ class ClusterTreeSampler(Sampler):
             queries = ops.matmul(queries, self.projection)
         return queries * self.inverse_temperature
 
-    def _codes(self, places):
-        return ops.cast(
-            ops.take(self.parts["codes"], places, axis=0), "float32"
-        )
+    def _group(self, place, level):
+        """The group of a level that has each place: int32."""
+        splits = self.parts[f"splits_{level}"]
+        flat = ops.reshape(place, (-1,))
+        group = ops.searchsorted(splits, flat, side="right")
+        return ops.reshape(ops.cast(group, "int32") - 1, place.shape)
+
+    def _means(self, group, place, level):
+        """The means of groups of a level: `[..., d]`."""
+        means = self.parts[f"means_{level}"]
+        if level:
+            parent = self._group(place, level - 1)
+            first = ops.take(self.parts[f"children_{level - 1}"], parent)
+            group = parent * means.shape[1] + group - first
+        return ops.take(ops.reshape(means, (-1, self.dim)), group, axis=0)
+
+    def _codes(self, place):
+        """The vectors of the labels at some places: `[..., d]`, float32."""
+        last = len(self.widths) - 1
+        leaf = self._group(place, last)
+        first = ops.take(self.parts[f"splits_{last}"], leaf)
+        codes = self.parts["codes"]
+        flat = ops.reshape(codes, (-1, self.dim))
+        found = leaf * codes.shape[1] + place - first
+        return ops.cast(ops.take(flat, found, axis=0), "float32")
+
+
+def block_scores(queries, blocks, chosen):
+    """Products of queries with all vectors of some blocks: `[b, m * s]`.
+
+    Args:
+        queries: `[b, d]`, float32.
+        blocks: `[blocks, s, d]`, float.
+        chosen: `[b, m]`, int.
+    """
+    near = ops.cast(ops.take(blocks, chosen, axis=0), "float32")
+    scores = ops.einsum("bd,bmsd->bms", queries, near)
+    return ops.reshape(scores, (queries.shape[0], -1))

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from tfxc.negatives.cluster_tree import INFINITY, ROWS
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.sampler import Sampler, categorical
 
 SAMPLE, PASSES = 65_536, 12  # of k-means
 
@@ -126,15 +126,11 @@ class Midx(Sampler):
         s1, s2, log_n = self._scores(queries)
         inner = self._log_inner(s2, log_n)  # [b, K]
         outer = s1 + inner
-        one = keras.random.categorical(outer, num, "int32", self.draws(seed))
+        one = categorical(outer, num, self.draws(seed))
         of_two = s2[:, None] + ops.take(log_n, one, axis=0)  # [b, num, K]
         rows = queries.shape[0] * num
-        two = keras.random.categorical(
-            ops.reshape(of_two, (rows, self.words)),
-            1,
-            "int32",
-            self.draws(seed, 1),
-        )
+        of_two = ops.reshape(of_two, (rows, self.words))
+        two = categorical(of_two, 1, self.draws(seed, 1))
         two = ops.reshape(two, (queries.shape[0], num))
         cell = one * self.words + two
         start = ops.take(self.parts["splits"], cell)

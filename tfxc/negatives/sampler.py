@@ -131,6 +131,27 @@ class Sampler(keras.layers.Layer):
         }
 
 
+def categorical(logits, num, seed):
+    """Draws columns by the softmax of each row: `[b, num]`, int32.
+
+    By the sums of probabilities up to each column, and one random number for a
+    draw; `keras.random.categorical` takes one for each column of each draw.
+
+    Args:
+        logits: `[b, n]`, float32; -inf for what is never drawn.
+        num: Draws for each row.
+        seed: As in `keras.random`.
+    """
+    top = ops.max(logits, axis=1, keepdims=True)
+    sums = ops.cumsum(ops.exp(logits - top), axis=1)  # [b, n]
+    share = keras.random.uniform((logits.shape[0], num), seed=seed)
+    share = share * sums[:, -1:]
+    # The first column whose sum is above the share.
+    below = ops.cast(sums[:, None] <= share[:, :, None], "int32")
+    found = ops.sum(below, axis=2)
+    return ops.minimum(found, logits.shape[1] - 1)
+
+
 def fill(variable, array, chunk_bytes=2**27):
     """Assigns an array to a variable, a chunk of rows at a time if it is large.
 
