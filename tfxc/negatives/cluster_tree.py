@@ -258,9 +258,7 @@ class ClusterTreeSampler(Sampler):
     def _corrected(self, queries, ids, place, log_q, num, seed):
         """Runs the chains: see the class."""
         shape = (queries.shape[0], self.settings["steps"] + 1, num)
-        score = ops.einsum(
-            "bd,bnd->bn", self._scaled(queries), self._codes(place)
-        )
+        score = products(self._scaled(queries), self._codes(place))
         log_z = ops.logsumexp(score - log_q, axis=1, keepdims=True) - math.log(
             shape[1] * num
         )
@@ -281,21 +279,19 @@ class ClusterTreeSampler(Sampler):
 
     def log_prob(self, queries, ids, **batch):
         """See `Sampler`; with `steps`, P with the Z of the partition."""
-        shape = (queries.shape[0], ids.shape[-1])
-        place = ops.take(self.parts["place"], ids)
-        place = ops.broadcast_to(place, shape)
+        place = ops.take(self.parts["place"], ids)  # [n] or [b, n]
         scaled = self._scaled(queries)
         found = self.partition(queries)
-        score = ops.einsum("bd,bnd->bn", scaled, self._codes(place))
-        if not self.settings["steps"]:
-            for level in reversed(range(len(self.widths))):
-                group = self._group(place, level)
-                means = self._means(group, place, level)
-                opened = ops.any(
-                    found.opened[level][:, :, None] == group[:, None], axis=1
-                )
-                of_mean = ops.einsum("bd,bnd->bn", scaled, means)
-                score = ops.where(opened, score, of_mean)
+        score = products(scaled, self._codes(place))
+        if self.settings["steps"]:
+            return score - found.log_z
+        for level in reversed(range(len(self.widths))):
+            group = self._group(place, level)
+            of_mean = products(scaled, self._means(group, place, level))
+            opened = found.opened[level][:, :, None]  # [b, m, 1]
+            group = group if len(group.shape) == 1 else group[:, None]
+            is_open = ops.any(opened == group, axis=1)
+            score = ops.where(is_open, score, of_mean)
         return score - found.log_z
 
     def partition(self, queries):
@@ -395,6 +391,18 @@ class ClusterTreeSampler(Sampler):
         flat = ops.reshape(codes, (-1, self.dim))
         found = leaf * codes.shape[1] + place - first
         return ops.cast(ops.take(flat, found, axis=0), "float32")
+
+
+def products(queries, vectors):
+    """Inner products of queries `[b, d]` with their vectors: `[b, n]`.
+
+    Args:
+        queries: `[b, d]`, float32.
+        vectors: `[b, n, d]`, or `[n, d]`, the same for all; float32.
+    """
+    if len(vectors.shape) == 2:
+        return ops.matmul(queries, ops.transpose(vectors))
+    return ops.einsum("bd,bnd->bn", queries, vectors)
 
 
 def block_scores(queries, blocks, chosen):
