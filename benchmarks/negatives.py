@@ -36,6 +36,9 @@ def main():
         "--dataset", nargs="+", default=["yso-finna-en", "cooking"]
     )
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument(
+        "--keep", type=pathlib.Path, help="folder for vectors, to go on with"
+    )
     parser.add_argument("--inverse-temperature", type=float, default=20.0)
     options = parser.parse_args()
     keep_freed_memory()
@@ -43,10 +46,24 @@ def main():
     command = f"python benchmarks/negatives.py --data {options.data}"
     results = read_results("negatives")
     for dataset in options.dataset:
-        vectors = trained_vectors(options.data / dataset, options.epochs)
+        vectors = kept_vectors(options, dataset)
         results[dataset] = measured(*vectors, options.inverse_temperature)
         write_results("negatives", command, results)
     draw(results)
+
+
+def kept_vectors(options, dataset):
+    """`trained_vectors`, from `--keep` if they are there."""
+    import numpy as np
+
+    data = options.data / dataset
+    if options.keep is None:
+        return trained_vectors(data, options.epochs)
+    file = options.keep / f"{dataset}-{options.epochs}.npz"
+    if not file.exists():
+        np.savez(file, *trained_vectors(data, options.epochs))
+    with np.load(file) as arrays:
+        return tuple(arrays.values())
 
 
 def trained_vectors(data, epochs):
