@@ -256,6 +256,12 @@ def check_negatives(recipe, num_labels):
             f"at most the {rows:,} queries of a batch or a multiple of them. "
             f"Received: {num:,}"
         )
+    mixed = recipe.negatives in ("cache", "nearest")
+    if mixed and not 4 <= num <= rows:
+        raise tfxc.InputError(
+            "--num-negatives: expected 4 to --batch-size, of which some are "
+            f"drawn among all labels. Received: {num}"
+        )
     if recipe.chunk_rows and num % recipe.chunk_rows:
         raise tfxc.InputError(
             "--num-negatives: expected a multiple of --chunk-rows. "

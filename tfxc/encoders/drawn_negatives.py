@@ -50,6 +50,11 @@ class DrawnNegatives:
     temperature: float = 1.0
     estimator: str = "sampled_softmax"
 
+    def __post_init__(self):
+        # As tensors: arrays would become constants of the compiled step.
+        labels = tf.nest.map_structure(tf.constant, self.labels)
+        object.__setattr__(self, "labels", labels)
+
     def draw(self, queries, batch):
         """Draws for some of the queries: a `Draw`.
 

@@ -85,7 +85,11 @@ class DualEncoder(keras.Model):
             dtype="float32",
             name="query_vectors",
         )
-        self.generators = noise_generators(self)
+        self.generators = [
+            generator
+            for part in {id(part): part for part in self.encoders}.values()
+            for generator in noise_generators(part)
+        ]
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.built = True
 

@@ -40,8 +40,9 @@ def sampled_softmax(
     q is near the softmax itself. That of "expectation" is unbiased if q is the
     softmax over all labels, the positives among them; it ignores candidates.
     That of "cache" is unbiased if q is the softmax over the negatives, and Z is
-    known. "hard_negatives" is what DyNNIBAL's Algorithm 4 prints; it stresses
-    hard draws twice, and stays biased however many there are. The values of
+    known; it ignores candidates, too. "hard_negatives" is what DyNNIBAL's
+    Algorithm 4 prints; it stresses hard draws twice, and stays biased however
+    many there are. The values of
     "cache" and "expectation" mean nothing; only their gradients do.
 
     Args:
@@ -78,12 +79,15 @@ def sampled_softmax(
         terms = ops.mean(drawn, axis=1, keepdims=True) - scores
     else:
         num = drawn.shape[1]
-        log_q = ops.cast(log_q, "float32") + math.log(num)
+        others = ops.equal(relevance, 0)
+        if estimator == "cache":
+            others = ops.zeros_like(others)
+        log_q = ops.cast(ops.stop_gradient(log_q), "float32") + math.log(num)
         weighed = drawn if estimator == "hard_negatives" else drawn - log_q
         log_z = ops.logsumexp(
             ops.concatenate(
                 [
-                    ops.where(ops.equal(relevance, 0), scores, -float("inf")),
+                    ops.where(others, scores, -float("inf")),
                     ops.where(kept, weighed, -float("inf")),
                 ],
                 axis=1,

@@ -2,14 +2,12 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
 
 from tfxc.negatives.sampler import Sampler, categorical
 
 
-@keras.saving.register_keras_serializable(package="tfxc")
 class NegativeCache(Sampler):
     """Draws from the softmax over a cache of labels, some of them stale.
 

@@ -104,7 +104,6 @@ class Leaves:
         return self.label_vectors[labels].astype(np.float16)
 
 
-@keras.saving.register_keras_serializable(package="tfxc")
 class ClusterTreeSampler(Sampler):
     """Draws labels nearly as often as a softmax over all labels would.
 
@@ -181,6 +180,7 @@ class ClusterTreeSampler(Sampler):
         self.projection = None
         if projection is not None:
             self.projection = self.variable("projection", projection)
+        self.closed_form = not steps
         tree = balanced_partition(label_vectors, branching, leaf_size, seed)
         arrays = index_arrays(tree, label_vectors)
         self.parts = {n: self.variable(n, a) for n, a in arrays.items()}
@@ -278,7 +278,9 @@ class ClusterTreeSampler(Sampler):
         return state[0], state[1] - log_z
 
     def log_prob(self, queries, ids, **batch):
-        """See `Sampler`; with `steps`, P with the Z of the partition."""
+        """See `Sampler`; with `steps`, not the law but what draws tend to: P,
+        with the Z of the partition.
+        """
         place = ops.take(self.parts["place"], ids)  # [n] or [b, n]
         scaled = self._scaled(queries)
         found = self.partition(queries)

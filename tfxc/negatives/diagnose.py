@@ -26,7 +26,8 @@ def diagnose(
     vector, which is beta times the mean of y under P, less the positives':
 
     ```
-    total_variation   half of sum over labels of |P - Q|
+    total_variation   half of sum over labels of |P - Q|; it and kl are NaN
+                      where no closed form of Q is known
     kl                sum over labels of P log(P / Q)
     bias, deviation   of the self-normalised estimate of g by `num` draws,
                       weights ~ e^(beta x . y) / Q: length of its mean error,
@@ -56,12 +57,14 @@ def diagnose(
     vectors = np.asarray(label_vectors, np.float32)
     log_p = (inverse_temperature * queries @ vectors.T).astype(np.float64)
     log_p -= log_sum_exp(log_p)
-    log_q = all_log_probs(sampler, queries, len(vectors))
+    log_q = all_log_probs(sampler, queries, len(vectors), batch)
     p, q = np.exp(log_p), np.exp(log_q)
     found = {"total_variation": np.abs(p - q).sum(axis=1) / 2}
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (log_p - log_q), 0)
     found["kl"] = terms.sum(axis=1)
+    if not sampler.closed_form:
+        found = {name: np.full(len(p), np.nan) for name in found}
     exact = p @ vectors  # [q, d]
     length = np.linalg.norm(exact, axis=1)
     if positives is not None:
@@ -90,11 +93,11 @@ def diagnose(
     return found
 
 
-def all_log_probs(sampler, queries, num_labels):
+def all_log_probs(sampler, queries, num_labels, batch):
     """log Q of every label for every query: `[q, L]`, float64."""
     parts = [
         sampler.log_prob(
-            queries, np.arange(start, min(start + LABELS, num_labels))
+            queries, np.arange(start, min(start + LABELS, num_labels)), **batch
         )
         for start in range(0, num_labels, LABELS)
     ]

@@ -61,6 +61,8 @@ class LabelIndex:
     def top_k(self, queries, k):
         """The `k` nearest labels of each query: `[q, k]` int32, nearest first.
 
+        Where the leaves that are searched have fewer, -1 follows.
+
         Args:
             queries: `[q, d]`, float.
             k: Positive integer, at most L.
@@ -69,10 +71,11 @@ class LabelIndex:
         if self.searcher is None:
             blocks = exact_top_k(queries, self.vectors, k)
             return np.concatenate([ids for _, _, ids in blocks])
-        ids, _ = self.searcher.search_batched_parallel(
+        ids, scores = self.searcher.search_batched_parallel(
             queries, final_num_neighbors=k, pre_reorder_num_neighbors=4 * k
         )
-        return np.asarray(ids, np.int32)
+        # ScaNN fills up with label 0 and no score.
+        return np.where(np.isfinite(scores), ids, -1).astype(np.int32)
 
     def move(self, vectors):
         """Takes over new vectors of all labels.
@@ -88,15 +91,15 @@ class LabelIndex:
             far = np.vecdot(gap, gap) > self.tolerance**2
             moved.append(start + np.flatnonzero(far))
         moved = np.concatenate(moved)
-        self.vectors[moved] = vectors[moved]
-        self.moves += len(moved)
-        due = self.moves > self.rebalance * len(vectors)
+        new = np.asarray(vectors[moved], np.float32)
+        due = self.moves + len(moved) > self.rebalance * len(vectors)
         if due:
-            self.build(self.vectors)
-        elif self.searcher is not None and len(moved):
-            self.searcher.searcher.upsert(
-                moved.tolist(), self.vectors[moved], BATCH
-            )
+            self.build(vectors)
+        else:
+            if self.searcher is not None and len(moved):
+                self.searcher.searcher.upsert(moved.tolist(), new, BATCH)
+            self.vectors[moved] = new
+            self.moves += len(moved)
         self.report = {"moved": len(moved), "rebalanced": due}
 
 

@@ -10,7 +10,6 @@ from tfxc.negatives.sampler import Sampler, categorical
 SAMPLE, PASSES = 65_536, 12  # of k-means
 
 
-@keras.saving.register_keras_serializable(package="tfxc")
 class Midx(Sampler):
     """Draws labels by two codebooks, as if each were the sum of its two words.
 

@@ -27,7 +27,7 @@ class MixedNegatives(Sampler):
         samplers: List of `Sampler` with `log_prob`, over the same labels.
         shares: List of positive numbers; how many draws of each, up to a
             factor. Of `num` draws each gets the nearest whole number.
-        seed: Not used: each sampler has its own.
+        seed: Of which queries of a batch draw; each sampler has its own.
 
     Example:
 
@@ -96,13 +96,20 @@ class MixedNegatives(Sampler):
             sampler.refresh(label_vectors)
 
     def state(self):
-        return {
+        own = {"generator": ops.convert_to_numpy(self.generator.state)}
+        return own | {
             f"{place}/{name}": array
             for place, sampler in enumerate(self.samplers)
             for name, array in sampler.state().items()
         }
 
     def restore(self, state):
+        if "generator" not in state:
+            raise ValueError(
+                "`state` must be that of mixed negatives. "
+                f"Received: {sorted(state)}"
+            )
+        self.generator.state.assign(state["generator"])
         for place, sampler in enumerate(self.samplers):
             start = f"{place}/"
             sampler.restore(

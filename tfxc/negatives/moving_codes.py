@@ -66,7 +66,9 @@ class MovingCodes:
             ValueError: if a new vector is not finite; the codes then stay.
         """
         landmarks = self.encode(self.landmarks)
-        if self.codes is None or number % self.full_interval == 0:
+        everything = self.sample + len(landmarks) >= self.num_labels
+        due = everything or number % self.full_interval == 0
+        if self.codes is None or due:
             return self._encode_all(landmarks)
         rng = np.random.default_rng((self.seed, 1, number))
         chosen = rng.choice(self.num_labels, self.sample, replace=False)
@@ -92,6 +94,10 @@ class MovingCodes:
         for start in range(0, self.num_labels, rows):
             ids = np.arange(start, min(start + rows, self.num_labels))
             codes[ids] = self.encode(ids) @ basis
+            if not np.isfinite(codes[ids]).all():
+                raise ValueError(
+                    "new vectors must be finite. Received: NaN or infinity"
+                )
         self.codes, self.nystrom = codes, nystrom
         self.report = {
             "encoded": self.num_labels + len(landmarks),

@@ -12,7 +12,6 @@ from tfxc.negatives.sampler import Sampler
 QUERIES = 4096  # that are searched for at once
 
 
-@keras.saving.register_keras_serializable(package="tfxc")
 class NearestNegatives(Sampler):
     """Draws from a list of the nearest wrong labels of each training query.
 
@@ -122,11 +121,11 @@ def nearest_wrong(index, query_vectors, relevant, size):
         width = np.int64(relevant.num_columns)
         owner = np.repeat(np.arange(len(rows)), known.row_counts())
         keys = np.arange(len(rows))[:, None] * width + ids
-        wrong = ~np.isin(keys, owner * width + known.ids)
+        wrong = ~np.isin(keys, owner * width + known.ids) & (ids >= 0)
         # Wrong ones first, each time in the order of their scores.
         order = np.argsort(~wrong, axis=1, kind="stable")
         ids = np.take_along_axis(ids, order, axis=1)
         count = np.maximum(wrong.sum(axis=1), 1)[:, None]
         places = np.arange(size)[None] % np.minimum(count, size)
-        lists[rows] = np.take_along_axis(ids, places, axis=1)
+        lists[rows] = np.maximum(np.take_along_axis(ids, places, axis=1), 0)
     return lists

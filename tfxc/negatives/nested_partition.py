@@ -123,8 +123,12 @@ def balanced_partition(vectors, branching=64, leaf_size=64, seed=0):
         `NestedPartition`.
 
     Raises:
-        ValueError: if a vector is not finite.
+        ValueError: if a vector is not finite, or `branching` no power of two.
     """
+    if branching < 2 or branching & (branching - 1):
+        raise ValueError(
+            f"`branching` must be a power of two. Received: {branching}"
+        )
     num_labels = len(vectors)
     depth = (-(-num_labels // max(leaf_size, 2)) - 1).bit_length()
     leaves = 2**depth

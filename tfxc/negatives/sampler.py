@@ -35,6 +35,8 @@ class Sampler(keras.layers.Layer):
         is no negative of it.
     """
 
+    closed_form = True  # whether `log_prob` is the law of the draws
+
     def __init__(self, num_labels, seed=0, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
         if num_labels < 1:
@@ -148,8 +150,11 @@ def categorical(logits, num, seed):
     share = share * sums[:, -1:]
     # The first column whose sum is above the share.
     below = ops.cast(sums[:, None] <= share[:, :, None], "int32")
-    found = ops.sum(below, axis=2)
-    return ops.minimum(found, logits.shape[1] - 1)
+    found = ops.minimum(ops.sum(below, axis=2), logits.shape[1] - 1)
+    # Rounding may end at a column that is never drawn.
+    drawn = ops.isfinite(ops.take_along_axis(logits, found, axis=1))
+    best = ops.cast(ops.argmax(logits, axis=1, keepdims=True), "int32")
+    return ops.where(drawn, found, best)
 
 
 def fill(variable, array, chunk_bytes=2**27):

@@ -16,6 +16,7 @@ from tfxc.negatives import (
 )
 from tfxc.training.refresh_negatives import RefreshNearest, RefreshNegatives
 
+WORDS = 64  # of each codebook
 CACHED = 16  # labels of a cache for each that is drawn
 NEAREST = 32  # labels of the list that each query draws from
 
@@ -45,7 +46,8 @@ def drawn_negatives(recipe, job):
     elif recipe.negatives == "unigram":
         sampler = Unigram(job.relevant.take(job.rows).counts(), seed=seed)
     elif recipe.negatives == "midx":
-        sampler = Midx(job.label_vectors(), heat, seed=seed)
+        words = min(WORDS, num_labels)
+        sampler = Midx(job.label_vectors(), heat, words, seed)
 
         def refresh(number):
             sampler.refresh(job.label_vectors())

@@ -33,14 +33,16 @@ class RefreshNegatives(keras.callbacks.Callback):
         self.inverse_temperature = inverse_temperature
 
     def on_train_batch_begin(self, step, logs=None):
-        cold = int(self.model.optimizer.iterations) < self.warmup
+        done = int(self.model.optimizer.iterations)
+        cold = done < self.warmup
         heat = getattr(self.sampler, "inverse_temperature", None)
         if heat is not None:
             heat.assign(0.0 if cold else self.inverse_temperature)
-        if step % self.interval or cold:
+        first = done == self.warmup
+        if cold or (step % self.interval and not first):
             return
         try:
-            self.refresh(step // self.interval)
+            self.refresh(0 if first else step // self.interval)
         except ValueError as error:
             print(f"negatives were not refreshed, the old ones stay: {error}")
 
@@ -94,6 +96,10 @@ class RefreshNearest(keras.callbacks.Callback):
         if not batches:
             return
         rows = np.concatenate(batches)
+        seen = self.mining.bank[self.mining.place[rows]].any(axis=1)
+        rows = rows[seen]  # others keep the labels they began with
+        if not len(rows):
+            return
         places = self.mining.place[rows]
         self.sampler.start(
             self.index,

@@ -5,7 +5,6 @@ import typing
 
 import keras
 
-import tfxc.losses
 from tfxc.batching import balanced_clusters
 from tfxc.data.cluster_tokens import with_cluster_tokens
 from tfxc.data.prepared import Tokens, prepare
@@ -66,10 +65,12 @@ class TextRecipe:
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_negatives: int = 64
     """How many of them a batch shares."""
-    estimator: typing.Literal[tfxc.losses.ESTIMATORS] = "sampled_softmax"
+    estimator: typing.Literal["sampled_softmax", "hard_negatives"] = (
+        "sampled_softmax"
+    )
     """What draws are made of; see `tfxc.losses.sampled_softmax`."""
     uniform_steps: int = 100
-    """First steps, in which all labels are drawn alike."""
+    """First steps, in which tree and midx draw all labels alike."""
     refresh_steps: int = 100
     """Steps after which the sampler learns where labels have gone."""
     landmarks: int = 128
