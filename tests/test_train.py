@@ -63,7 +63,12 @@ def wait_for(process, path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("phase", "more"),
-    [("encoder", []), ("classifier", []), ("encoder", ["--negatives", "tree"])],
+    [
+        ("encoder", []),
+        ("classifier", []),
+        ("encoder", ["--negatives", "tree"]),
+        ("encoder", ["--negatives", "nearest"]),
+    ],
 )
 def test_a_killed_run_ends_with_the_same_bits(
     data, cache, tmp_path, phase, more

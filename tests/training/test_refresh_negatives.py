@@ -54,7 +54,7 @@ def test_refreshes(rng, capsys):
 
 
 @pytest.fixture
-def problem(rng):
+def problem(rng, tmp_path):
     vectors = unit(rng, LABELS)
     rows = np.arange(ROWS) + 3  # of which training has none below
     relevant = LabelLists.from_pairs(
@@ -65,6 +65,8 @@ def problem(rng):
     mining = types.SimpleNamespace(
         batches=np.split(rng.permutation(rows), 10),
         place=place,
+        folder=tmp_path,
+        epoch=0,
         bank=unit(rng, ROWS).astype(np.float16),
         relevant=relevant,
     )
@@ -95,6 +97,41 @@ def test_nearest_labels_of_the_queries_that_come(rng, problem):
             assert found == nearest(version, mining, row), step
     callback.on_train_end()
     assert not sampler.finish()
+
+
+def test_an_epoch_that_begins_again(problem):
+    """The vectors of its first start count, whatever it has changed since."""
+    vectors, mining, sampler = problem
+    lists = []
+    for epoch in (4, 4, 5):
+        mining.epoch = epoch
+        callback = RefreshNearest(
+            sampler, LabelIndex(vectors), lambda: vectors, mining, 3
+        )
+        callback.on_train_batch_begin(0)
+        callback.on_train_batch_begin(3)
+        lists.append(sampler.lists.numpy())
+        callback.on_train_end()
+        mining.bank[:] = np.roll(mining.bank, 1, axis=0)
+    np.testing.assert_array_equal(lists[0], lists[1])
+    assert (lists[0] != lists[2]).mean() > 0.3
+
+
+def test_queries_that_were_not_seen_keep_their_lists(problem):
+    vectors, mining, sampler = problem
+    before = sampler.lists.numpy()
+    unseen = mining.batches[1][:2]
+    mining.bank[mining.place[unseen]] = 0
+    callback = RefreshNearest(
+        sampler, LabelIndex(vectors), lambda: vectors, mining, 3
+    )
+    callback.on_train_batch_begin(0)
+    for row in mining.batches[1]:
+        found = sampler.lists[int(row)].numpy().tolist()
+        if row in unseen:
+            assert found == before[row].tolist()
+        else:
+            assert found == nearest(vectors, mining, row)
 
 
 def test_a_search_that_dies(problem, capsys, monkeypatch):

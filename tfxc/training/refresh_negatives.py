@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from tfxc.data.arrays import read_arrays, write_arrays
+
 
 class RefreshNegatives(keras.callbacks.Callback):
     """Refreshes a sampler every few steps, after a warm-up.
@@ -80,6 +82,7 @@ class RefreshNearest(keras.callbacks.Callback):
             if step:
                 self.index.move(self.label_vectors())
             else:  # as a run would that begins here
+                self.bank = self._bank()
                 self.index.build(self.label_vectors())
                 self._look_up(0)
                 self.sampler.finish()
@@ -90,20 +93,35 @@ class RefreshNearest(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.sampler.found = None  # of steps that do not come
 
+    def _bank(self):
+        """Query vectors as of the beginning of the epoch.
+
+        Those of `mining` change while it goes on, and a run that was stopped
+        must find what it found before.
+        """
+        file = self.mining.folder / "queries"
+        if file.exists():
+            arrays, meta = read_arrays(file)
+            if meta["epoch"] == self.mining.epoch:
+                return arrays["bank"]
+        bank = {"bank": self.mining.bank}
+        write_arrays(file, bank, {"epoch": self.mining.epoch})
+        return read_arrays(file)[0]["bank"]
+
     def _look_up(self, first):
         """Starts the search for the queries of some steps."""
         batches = self.mining.batches[first : first + self.interval]
         if not batches:
             return
         rows = np.concatenate(batches)
-        seen = self.mining.bank[self.mining.place[rows]].any(axis=1)
+        seen = self.bank[self.mining.place[rows]].any(axis=1)
         rows = rows[seen]  # others keep the labels they began with
         if not len(rows):
             return
         places = self.mining.place[rows]
         self.sampler.start(
             self.index,
-            np.asarray(self.mining.bank[places], np.float32),
+            np.asarray(self.bank[places], np.float32),
             self.mining.relevant.take(places),
             rows,
         )
