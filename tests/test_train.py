@@ -37,7 +37,7 @@ def state(folder, phase):
     arrays, meta = read_arrays(checkpoint)
     clusters, _ = read_arrays(checkpoints / "clusters")
     bank = np.load(checkpoints / "bank.npy")
-    times = {"seconds", "fit_seconds", "plan_seconds"}
+    times = {"seconds", "fit_seconds", "step_seconds", "plan_seconds"}
     history = [
         {name: row[name] for name in row.keys() - times}
         for row in meta["history"]
