@@ -132,7 +132,7 @@ def test_room_for_all_labels_in_whole_chunks(
     model = types.SimpleNamespace(
         encoder=job.encoder, query_vectors=np.zeros((10, 8))
     )
-    model.chunk_rows = chunk_rows
+    model.chunk_rows, model.negatives = chunk_rows, None
     batches = job.train(model, "encoder", 1, asked, Curriculum())
     assert batches.element_spec["relevance"].shape == (10, room)
     assert batches.element_spec["candidates"]["ids"].shape[0] == room
