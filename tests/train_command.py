@@ -19,11 +19,11 @@ SMALL += ["--cluster-start", "1", "--validation-rows", "20"]
 SMALL += ["--classifier-candidates", "64"]
 
 
-def write_small_data(folder):
+def write_small_data(folder, words=None):
     """Writes tab-separated lines, with labels that words tell."""
     folder.mkdir()
     chance = random.Random(0)
-    words = [f"word{i}" for i in range(30)]
+    words = words or [f"word{i}" for i in range(30)]
     lines = []
     for number in range(600):
         chosen = chance.sample(words, 3)

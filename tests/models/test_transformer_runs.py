@@ -9,10 +9,13 @@ import shutil
 
 import pytest
 from recipe_cases import SmallRun
-from tiny_transformer import write_folder
+from tiny_transformer import LETTERS, WORDS, write_folder
 from train_command import files_below, run
 
-EPOCHS = ["--epochs", 3, "--dense-learning-rate", 0.01]
+# With the usual settings so small a transformer maps all texts to one vector,
+# and what ranks them is rounding.
+EPOCHS = ["--epochs", 25, "--dense-learning-rate", 0.002]
+EPOCHS += ["--temperature", 0.1]
 CHUNKS = ["--chunk-rows", 8]
 
 
@@ -27,23 +30,22 @@ def weights(tmp_path):
     "arguments",
     [
         ["ngame", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
-        pytest.param(
-            ["ngame", *EPOCHS, "--mixed-precision", "bfloat16"],
-            marks=pytest.mark.xfail(
-                reason="the served graph rounds to bfloat16 where XLA does not"
-            ),
-        ),
+        ["ngame", *EPOCHS, "--mixed-precision", "bfloat16"],
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
         ["dexml", *EPOCHS, *CHUNKS],
     ],
 )
 def test_a_run(tmp_path, weights, arguments):
     name, *options = arguments
-    small = SmallRun(tmp_path, name, "--encoder", weights, *options)
-    assert "encoder 3/3" in small.output
+    words = [*WORDS[:6], *LETTERS[:20]]  # each is one token
+    options = ["--encoder", weights, *options]
+    small = SmallRun(tmp_path, name, *options, words=words)
+    assert "encoder 25/25" in small.output
     assert ("classifier 2/2" in small.output) == (2 in options)
-    assert small.metrics["P@1"] > 10, "one in thirty is right by chance"
-    assert small.metrics["P@1"] == pytest.approx(small.served, abs=2)
+    assert small.metrics["P@1"] > 35, "two in 26 are right by chance"
+    # Under XLA and when serving, bfloat16 is rounded at other places.
+    close = 5 if "bfloat16" in options else 1
+    assert small.metrics["P@1"] == pytest.approx(small.served, abs=close)
     small.assert_a_second_start_changes_nothing()
 
 
