@@ -38,11 +38,12 @@ class SmallRun:
         folder: Empty folder for data, cache and run.
         name: Name of the recipe.
         options: Flags, beside those that make it small.
+        words: What queries are made of.
     """
 
-    def __init__(self, folder, name, *options):
+    def __init__(self, folder, name, *options, words=None):
         self.folder, self.cache = folder / "run", folder / "cache"
-        data = write_small_data(folder / "small")
+        data = write_small_data(folder / "small", words)
         self.command = [name, "--data", data, "--output", self.folder, *SMALL]
         self.command += options
         code, self.output, errors = run(self.command, self.cache)
