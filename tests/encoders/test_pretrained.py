@@ -3,11 +3,13 @@
 - a folder of Hugging Face is loaded, with its weights, dropout and pooling;
   real weights give the vectors of sentence-transformers;
 - the activation is read from the config, of a hub's preset too;
+- the name of a folder's content survives a move, and no change of a file;
 - whatever is missing or broken is an `InputError` that says what to give.
 """
 
 import json
 import pathlib
+import shutil
 import sys
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 from tiny_transformer import KINDS, write_folder
 
 from tfxc.data import SequenceTokenizer
-from tfxc.encoders import load_pretrained, pretrained
+from tfxc.encoders import content_of, load_pretrained, pretrained
 from tfxc.errors import InputError
 
 keras_hub = pretrained.import_keras_hub()
@@ -156,6 +158,20 @@ def test_config_of_another_name_decides(folder):
     config["activation"] = config.pop("hidden_act")
     (folder / "config.json").write_text(json.dumps(config))
     assert load_pretrained(folder)[0].exact_gelu
+
+
+def test_name_of_the_content(tmp_path):
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").write_text("y")
+    before = content_of(tmp_path)
+    assert len(before) == 32 and int(before, 16) >= 0
+    moved = shutil.copytree(tmp_path, tmp_path / "copy")
+    assert content_of(str(tmp_path)) == content_of(moved) == before
+    (moved / "b").rename(moved / "c")
+    assert content_of(moved) != before
+    (tmp_path / "b").write_text("z")
+    assert content_of(tmp_path) not in (before, content_of(moved))
+    assert content_of("bert_tiny_en_uncased") == "bert_tiny_en_uncased"
 
 
 @pytest.mark.slow

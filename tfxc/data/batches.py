@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from tfxc.data.tokens.bags import padded
+
 NEGATIVE, POSITIVE, IGNORED = 0, 1, -1
 
 
@@ -131,8 +133,9 @@ def training_batches(
         if not with_ids:
             return arrays
         known = positives_of(relevant.take(rows), batch_size, most)
-        ids = filled_up(candidates, num_candidates)
-        return *arrays, ids, filled_up(rows, batch_size), known
+        ids = padded(candidates.astype(np.int32), num_candidates, -1)
+        own = padded(rows.astype(np.int32), batch_size, -1)
+        return *arrays, ids, own, known
 
     fields = {
         **_named("query", queries.fields, batch_size),
@@ -179,13 +182,6 @@ def full_label_batches(
         ("positives",): (np.int32, (batch_size, most)),
     }
     return _gathered(plan, gather, fields)
-
-
-def filled_up(ids, size):
-    """Ids, then -1: `[size]`, int32."""
-    filled = np.full(size, -1, np.int32)
-    filled[: len(ids)] = ids
-    return filled
 
 
 def most_labels(relevant):

@@ -1,4 +1,4 @@
-"""A name for the contents of a data set."""
+"""A name for the contents of a data set, or of any files."""
 
 import hashlib
 
@@ -24,11 +24,26 @@ def fingerprint(path):
         InputError: if there is no such data set or a file cannot be read.
     """
     _, files = find_layout(path)
+    return digest_of_files(files.found)
+
+
+def digest_of_files(files):
+    """Hashes what files hold, and their names.
+
+    Args:
+        files: `{name: path}`, in any order.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
     total = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for name, file in sorted(files.found.items()):
+    for name, path in sorted(files.items()):
         # Digests are of one length, so no two lists of files look the same.
         total.update(hashlib.blake2b(name.encode()).digest())
-        total.update(_file_digest(file))
+        total.update(_file_digest(path))
     return total.hexdigest()
 
 

@@ -1,9 +1,9 @@
 """Pretrained transformers, from a folder or a hub."""
 
-import hashlib
 import json
 import pathlib
 
+from tfxc.data.fingerprint import digest_of_files
 from tfxc.encoders.transformer_encoder import TransformerEncoder
 from tfxc.errors import InputError
 from tfxc.legacy_keras import legacy_keras
@@ -73,18 +73,16 @@ def content_of(name):
 
     Returns:
         32 hexadecimal digits; the name itself where it is no folder.
+
+    Raises:
+        InputError: if a file cannot be read.
     """
     folder = pathlib.Path(name)
     if not folder.is_dir():
         return str(name)
-    total = hashlib.blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            with open(path, "rb") as file:
-                found = hashlib.file_digest(file, hashlib.blake2b)
-            total.update(hashlib.blake2b(path.name.encode()).digest())
-            total.update(found.digest())
-    return total.hexdigest()
+    return digest_of_files(
+        {path.name: path for path in folder.iterdir() if path.is_file()}
+    )
 
 
 def import_keras_hub():
