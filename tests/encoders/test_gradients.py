@@ -364,7 +364,7 @@ def test_a_label_table_beside_chunks(rng, chunk_rows):
 
 
 def test_too_many_chunks(rng, monkeypatch):
-    monkeypatch.setattr("tfxc.encoders.dual_encoder.MOST_CHUNKS", 5)
+    monkeypatch.setattr("tfxc.encoders.gradients.MOST_CHUNKS", 5)
     model = compiled(chunk_rows=1)
     with pytest.raises(ValueError, match=r"5 chunks\. Received: 6 of 1"):
         model.train_step(random_batch(rng))

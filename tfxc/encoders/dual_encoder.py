@@ -7,8 +7,8 @@ from tfxc.encoders.drawn_negatives import joined
 from tfxc.encoders.gradients import (
     Side,
     cached_gradients,
+    check_chunks,
     direct_gradients,
-    encode_at_once,
     encode_chunks,
 )
 from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
@@ -65,12 +65,7 @@ class DualEncoder(keras.Model):
         super().__init__(**kwargs)
         self.negatives = negatives
         self.sampler = negatives and negatives.sampler  # Keras keeps its state
-        if chunk_rows and row_optimizer:
-            raise ValueError(
-                "`chunk_rows` is for encoders without a table of tokens, as "
-                f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
-                "a row optimizer"
-            )
+        check_chunks(chunk_rows, row_optimizer)
         self.encoder = encoder
         self.row_optimizer = row_optimizer
         self.label_encoder = label_encoder
@@ -111,9 +106,7 @@ class DualEncoder(keras.Model):
         sides, draw = [self._side(0, inputs[0])], None
         if self.negatives is not None:
             # Without chunks, XLA does not compute these vectors twice.
-            encode = encode_chunks if self.chunk_rows else encode_at_once
-            queries = ops.stop_gradient(encode(sides[0]))
-            draw = self.negatives.draw(queries, batch)
+            draw = self.negatives.draw(encode_chunks(sides[0]), batch)
             inputs[1] = joined(inputs[1], draw.inputs)
         sides.append(self._side(1, inputs[1]))
         dense = self.trainable_variables
@@ -155,15 +148,9 @@ class DualEncoder(keras.Model):
             set_noise(self.generators, place)
             return encoder.head(x, training=True)
 
-        side = Side(head, gathered, gathered.shape[0])
-        if self.chunk_rows and not gathered.dtype.is_floating:
-            side = Side(head, gathered, self.chunk_rows)
-        if side.num_chunks > MOST_CHUNKS:
-            raise ValueError(
-                f"A batch must have at most {MOST_CHUNKS} chunks. "
-                f"Received: {side.num_chunks} of {self.chunk_rows} rows"
-            )
-        return side
+        chunked = self.chunk_rows and not gathered.dtype.is_floating
+        size = self.chunk_rows if chunked else gathered.shape[0]
+        return Side(head, gathered, size)
 
     def _update_tables(self, inputs, gradients):
         """Gives the gradients at what was gathered to the row optimisers."""

@@ -4,7 +4,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfxc.encoders.gradients import Side, add_gradients, encode_chunks
+from tfxc.encoders.gradients import (
+    Side,
+    add_gradients,
+    check_chunks,
+    encode_chunks,
+)
 from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
 from tfxc.layers import full_label_loss_and_gradients
 
@@ -57,12 +62,7 @@ class FullLabelClassifier(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if chunk_rows and row_optimizer:
-            raise ValueError(
-                "`chunk_rows` is for encoders without a table of tokens, as "
-                f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
-                "a row optimizer"
-            )
+        check_chunks(chunk_rows, row_optimizer)
         self.chunk_rows = chunk_rows
         self.encoder = encoder
         self.row_optimizer = row_optimizer

@@ -5,6 +5,8 @@ import typing
 
 import tensorflow as tf
 
+from tfxc.encoders.noise import MOST_CHUNKS
+
 
 @dataclasses.dataclass(frozen=True)
 class Side:
@@ -14,7 +16,8 @@ class Side:
         head: Function `(inputs, place) -> [rows, dim]`. Given the same place,
             it draws the same dropout noise.
         inputs: `[rows, ...]` tensor; differentiated if it holds floats.
-        chunk_rows: Rows that are encoded together; divides the rows.
+        chunk_rows: Rows that are encoded together; divides the rows, into at
+            most 8,192 chunks.
     """
 
     head: typing.Callable
@@ -27,6 +30,11 @@ class Side:
                 f"`chunk_rows` must divide the {self.inputs.shape[0]} rows of "
                 f"a batch. Received: chunk_rows={self.chunk_rows}"
             )
+        if self.num_chunks > MOST_CHUNKS:
+            raise ValueError(
+                f"A batch must have at most {MOST_CHUNKS} chunks. "
+                f"Received: {self.num_chunks} of {self.chunk_rows} rows"
+            )
 
     @property
     def num_chunks(self):
@@ -36,6 +44,16 @@ class Side:
     def chunk(self, place):
         """The rows of one chunk; `place` may be a tensor."""
         return chunk_of(self.inputs, place, self.chunk_rows)
+
+
+def check_chunks(chunk_rows, row_optimizer):
+    """Raises `ValueError` if a table of tokens would be read in chunks."""
+    if chunk_rows and row_optimizer:
+        raise ValueError(
+            "`chunk_rows` is for encoders without a table of tokens, as "
+            f"TransformerEncoder. Received: chunk_rows={chunk_rows} with "
+            "a row optimizer"
+        )
 
 
 def chunk_of(rows, place, size):
@@ -123,13 +141,10 @@ def cached_gradients(sides, variables, loss_of_vectors):
     return loss, vectors, sums, input_gradients
 
 
-def encode_at_once(side):
-    """The vectors of a side that is one chunk: `[rows, dim]`."""
-    return side.head(side.inputs, 0)
-
-
 def encode_chunks(side):
     """The vectors of a side: `[rows, dim]`, without a way back."""
+    if side.num_chunks == 1:
+        return tf.stop_gradient(side.head(side.inputs, 0))
     vectors = tf.map_fn(
         lambda place: side.head(side.chunk(place), place),
         tf.range(side.num_chunks),
