@@ -12,19 +12,17 @@ Reference: [Xiong et al., 2021](https://arxiv.org/abs/2007.00808)
 """
 
 import dataclasses
-import typing
 
-from models import dynamic_index, ngame
+import tfxc
+from models import dynamic_index
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(dynamic_index.Recipe):
     """Trains a dual encoder on the nearest wrong labels."""
 
-    negatives: typing.Literal[
-        "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
-    ] = "nearest"
+    negatives: tfxc.training.Negatives = "nearest"
     """Labels that are drawn beside the candidates of a batch, and how."""
 
 
-check, fit = ngame.check, ngame.fit
+check, fit = dynamic_index.check, dynamic_index.fit

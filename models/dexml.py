@@ -14,7 +14,6 @@ Reference: [Gupta et al., 2024](https://arxiv.org/abs/2310.10636)
 """
 
 import dataclasses
-import typing
 
 import tfxc
 from models import ngame
@@ -30,7 +29,7 @@ class Recipe(ngame.Recipe):
     """Labels that each query is compared with; all, if there are no more."""
     cluster_start: int = 1_000_000
     """First epoch with clustered batches: all labels are there anyway."""
-    fusion: typing.Literal["none", "sum", "tree"] = "none"
+    fusion: tfxc.training.Fusion = "none"
     """How scores are combined; DEXML ranks by its encoder alone."""
     memory: int = 0
     """Similar training queries whose labels count in the end; 0 for none."""

@@ -19,8 +19,8 @@ indexes for negative mining, AISTATS
 """
 
 import dataclasses
-import typing
 
+import tfxc
 from models import ngame
 
 
@@ -28,9 +28,7 @@ from models import ngame
 class Recipe(ngame.Recipe):
     """Trains a dual encoder on negatives drawn from its own softmax."""
 
-    negatives: typing.Literal[
-        "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
-    ] = "tree"
+    negatives: tfxc.training.Negatives = "tree"
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_candidates: int = 1024
     """Labels that each query of a batch is compared with, beside those."""

@@ -33,7 +33,7 @@ class Recipe(tfxc.training.TextRecipe):
     """Further passes to train the classifiers (M4)."""
     train_encoder: bool = False
     """Whether M4 goes on training the encoder; in the paper it is frozen."""
-    fusion: typing.Literal["none", "sum", "tree"] = "sum"
+    fusion: tfxc.training.Fusion = "sum"
     """How scores are combined: "none" adds those of encoder and classifiers,
     "sum" weighs all by held-out rows, "tree" adds a tree if those rank better
     with it."""
@@ -41,10 +41,8 @@ class Recipe(tfxc.training.TextRecipe):
     """Similar training queries whose labels count in the end; 0 for none."""
     popularity: bool = True
     """Whether frequent labels gain, as much as held-out rows say."""
-    num_candidates: int = 2048
-    """Labels that each query of a batch is compared with."""
     classifier_candidates: int = 4096
-    """The same for the classifiers."""
+    """Labels that each query of a batch is compared with in M4."""
     classifier_learning_rate: float = 0.5
     """Rate of the classifiers (row-wise Adagrad)."""
     classifier_dropout: float = 0.5
@@ -173,17 +171,14 @@ class Recipe(tfxc.training.TextRecipe):
 
 RANGES = {
     **tfxc.training.TEXT_RANGES,
-    **dict.fromkeys(
-        (
-            *("margin", "classifier_margin"),
-            *("cluster_start", "cluster_growth"),
-        ),
-        (0, None),
-    ),
-    "memory": (0, tfxc.search.MOST_NEIGHBOURS),
     "classifier_epochs": (0, None),
-    "classifier_dropout": (0, 0.99),
+    "memory": (0, tfxc.search.MOST_NEIGHBOURS),
     "classifier_learning_rate": (tfxc.training.ABOVE_0, None),
+    "classifier_dropout": (0, 0.99),
+    "margin": (0, None),
+    "classifier_margin": (0, None),
+    "cluster_start": (0, None),
+    "cluster_growth": (0, None),
     "refresh_interval": (1, None),
 }
 
@@ -204,69 +199,15 @@ def check(recipe, dataset):
         ranges["classifier_candidates"] = (recipe.batch_size, None)
     note = f"{rows:,} training queries have labels and are not held out."
     tfxc.training.check_fields(recipe, ranges, note)
-    if recipe.fusion != "none" and held_out < tfxc.search.LEAST_ROWS:
-        raise tfxc.InputError(
-            f"--fusion: expected at least {tfxc.search.LEAST_ROWS} held-out "
-            "queries to weigh the scores on; raise --validation-rows (a tenth "
-            "of the training queries at most), or set --fusion none. "
-            f"Received: {held_out}"
-        )
-    if recipe.token_dropout and recipe.encoder != "bag":
-        raise tfxc.InputError(
-            "--token-dropout: expected 0 for a transformer, which has dropout "
-            f"of its own. Received: {recipe.token_dropout}"
-        )
-    if recipe.label_clusters and recipe.encoder != "bag":
-        raise tfxc.InputError(
-            "--label-clusters: expected 0 for a transformer; labels of the bag "
-            f"encoder can share vectors. Received: {recipe.label_clusters}"
-        )
-    if recipe.negatives != "none":
-        check_negatives(recipe, dataset.num_labels)
-    chunk = recipe.chunk_rows
-    if chunk and recipe.encoder == "bag":
-        raise tfxc.InputError(
-            "--chunk-rows: expected 0 for the bag encoder; it is for "
-            f"transformers, see --encoder. Received: {chunk}"
-        )
-    if chunk and (recipe.batch_size % chunk or recipe.num_candidates % chunk):
-        raise tfxc.InputError(
-            "--chunk-rows: expected a divisor of --batch-size and of "
-            f"--num-candidates. Received: {chunk}"
-        )
-
-
-def check_negatives(recipe, num_labels):
-    """Raises `tfxc.InputError` if negatives cannot be drawn as asked."""
-    num, rows = recipe.num_negatives, recipe.batch_size
-    if recipe.loss != "decoupled_softmax":
+    if recipe.fusion != "none":
+        tfxc.search.check_held_out(held_out)
+    tfxc.training.check_encoder(recipe)
+    if recipe.negatives != "none" and recipe.loss != "decoupled_softmax":
         raise tfxc.InputError(
             "--negatives: expected --loss decoupled_softmax, which draws "
             f"estimate. Received: {recipe.loss}"
         )
-    if recipe.num_candidates >= num_labels:
-        raise tfxc.InputError(
-            f"--negatives: expected fewer --num-candidates than {num_labels:,} "
-            "labels, for else all are candidates anyway. "
-            f"Received: {recipe.num_candidates:,}"
-        )
-    if num > num_labels or (num > rows and num % rows):
-        raise tfxc.InputError(
-            f"--num-negatives: expected at most the {num_labels:,} labels, and "
-            f"at most the {rows:,} queries of a batch or a multiple of them. "
-            f"Received: {num:,}"
-        )
-    mixed = recipe.negatives in ("cache", "nearest")
-    if mixed and not 4 <= num <= rows:
-        raise tfxc.InputError(
-            "--num-negatives: expected 4 to --batch-size, of which some are "
-            f"drawn among all labels. Received: {num}"
-        )
-    if recipe.chunk_rows and num % recipe.chunk_rows:
-        raise tfxc.InputError(
-            "--num-negatives: expected a multiple of --chunk-rows. "
-            f"Received: {num}"
-        )
+    tfxc.training.check_negatives(recipe, dataset.num_labels)
 
 
 def fit(recipe, dataset, key, run, console):
@@ -322,16 +263,23 @@ def train_encoder(recipe, job):
 
 def encoder_model(recipe, job, steps, negatives=None):
     """The dual encoder of M1, compiled."""
+    return dual_encoder(
+        recipe, job.encoder, steps, loss(recipe), negatives=negatives
+    )
+
+
+def dual_encoder(recipe, encoder, steps, loss, **parts):
+    """A `tfxc.encoders.DualEncoder` with its optimisers, compiled."""
     model = tfxc.encoders.DualEncoder(
-        job.encoder,
-        tfxc.training.row_optimizer(recipe, job.encoder, steps),
+        encoder,
+        tfxc.training.row_optimizer(recipe, encoder, steps),
         recipe.batch_size,
         chunk_rows=recipe.chunk_rows or None,
-        negatives=negatives,
+        **parts,
     )
     model.compile(
         tfxc.training.dense_optimizer(recipe, steps),
-        loss=loss(recipe),
+        loss=loss,
         jit_compile=True,
     )
     return model
@@ -362,18 +310,13 @@ def train_classifiers(recipe, job, history):
         else frozen(recipe, job, bank)
     )
     steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
-    model = tfxc.encoders.DualEncoder(
+    model = dual_encoder(
+        recipe,
         encoder,
-        tfxc.training.row_optimizer(recipe, encoder, steps),
-        recipe.batch_size,
+        steps,
+        classifier_loss(recipe),
         label_encoder=classifier,
         label_row_optimizer=classifier_optimizer(recipe, classifier, steps),
-        chunk_rows=recipe.chunk_rows or None,
-    )
-    model.compile(
-        tfxc.training.dense_optimizer(recipe, steps),
-        loss=classifier_loss(recipe),
-        jit_compile=True,
     )
     history = job.train(
         model,
@@ -416,64 +359,17 @@ def classifier_optimizer(recipe, classifier, steps):
 
 
 def trained(recipe, job, classifier, history):
-    """What is evaluated and exported."""
+    """What is evaluated and exported, with the fusion of all scores."""
+    search = tfxc.training.fused_search(
+        job, classifier, recipe.fusion, recipe.memory, recipe.popularity
+    )
     return tfxc.training.Trained(
         job.encoder,
         job.prepared.tokenizer,
         job.prepared.label_tokenizer,
         job.prepared.test,
-        fused(recipe, job, classifier),
+        search,
         history,
-    )
-
-
-def fused(recipe, job, classifier):
-    """The search by all scores, weighed on the held-out rows."""
-    search = tfxc.search.FusedSearch(
-        job.label_vectors(),
-        classifier=classifier,
-        classifier_weight=0.0 if classifier is None else 1.0,
-    )
-    if recipe.fusion == "none":
-        return search
-    learnt = job.relevant.take(job.rows)
-    search = dataclasses.replace(
-        search,
-        memory=remembered(recipe, job, job.rows) if recipe.memory else None,
-        popularity=frequency(learnt) if recipe.popularity else None,
-    )
-    search = tfxc.search.fit_fusion(
-        search,
-        job.query_vectors(job.held_out),
-        job.relevant.take(job.held_out),
-        tfxc.metrics.inverse_propensity(learnt.counts(), len(learnt)),
-        tree=recipe.fusion == "tree",
-        seed=recipe.seed,
-    )
-    # The held-out rows have done their work: now they may be remembered too.
-    if search.popularity is not None:
-        popularity = frequency(job.relevant)
-        search = dataclasses.replace(search, popularity=popularity)
-    if search.memory is None:
-        return search
-    search = dataclasses.replace(search, memory=None)  # frees the old one
-    rows = np.sort(np.append(job.rows, job.held_out))
-    memory = remembered(recipe, job, rows)
-    return dataclasses.replace(search, memory=memory)
-
-
-def frequency(relevant):
-    """log(1 + n) of each label's number of queries: `[L]`, float32."""
-    return np.log1p(relevant.counts()).astype(np.float32)
-
-
-def remembered(recipe, job, rows):
-    """Training queries as a `tfxc.search.Memory`."""
-    return tfxc.search.Memory.build(
-        job.query_vectors(rows, np.float16),
-        job.relevant.take(rows),
-        recipe.seed,
-        neighbours=recipe.memory,
     )
 
 

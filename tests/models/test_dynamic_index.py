@@ -1,57 +1,64 @@
-"""Invariants of the recipe of dynamic indexes, and of `--negatives`:
+"""Invariants of the recipes that draw negatives, and of `--negatives`:
 
-- draws that cannot be made as asked are refused before anything is written;
+- what draws is what the recipe is named for, beside fewer candidates than there
+  are labels, in its named recipes too, each on a data set of its size;
+- fields of the draws out of their range are refused;
 - whatever the sampler, a run ends in a model that answers as it was measured.
 
-That a run goes on where it was stopped is tested in test_train.py.
+What draws can be made is tested in training/test_negatives.py, and that a run
+goes on where it was stopped in test_train.py.
 """
-
-import re
 
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
 
 from models import ance, dynamic_index, ngame
 
-FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
+MODULES = [(dynamic_index, "tree"), (ance, "nearest")]
+
+
+@pytest.mark.parametrize("field", ["num_negatives", "refresh_steps"])
+@pytest.mark.parametrize("module", [dynamic_index, ance])
+def test_refused(module, field):
+    found = refusal(module, dataset_of(2000, labels=2000), **{field: 0})
+    flag = field.replace("_", "-")
+    assert found.startswith(f"--{flag}: expected at least 1. Received: 0")
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("field", "least"),
     [
-        ({"num_negatives": 31}, "at most the 30 labels.*Received: 31"),
-        ({"num_negatives": 0}, "--num-negatives: expected at least 1"),
-        ({"loss": "soft_top_k"}, "--negatives: .*Received: soft_top_k"),
-        ({"num_candidates": 30}, "fewer --num-candidates than 30 labels"),
-        ({"refresh_steps": 0}, "--refresh-steps: expected at least 1"),
-        ({"landmarks": 0}, "--landmarks: expected at least 1"),
-        ({"uniform_steps": -1}, "--uniform-steps: expected at least 0"),
+        ("landmarks", 1),
+        ("encoded_labels", 1),
+        ("full_refresh", 1),
+        ("uniform_steps", 0),
     ],
 )
-def test_refused(fields, message):
-    found = refusal(ngame, dataset_of(1000), **{**FIELDS, **fields})
-    assert re.search(message, found), found
-
-
-def test_more_draws_than_queries_are_a_multiple():
-    fields = {**FIELDS, "batch_size": 8, "max_cluster_size": 8}
-    fields["num_candidates"] = 8
-    found = refusal(ngame, dataset_of(1000), **fields, num_negatives=12)
-    assert "the 8 queries of a batch or a multiple" in found
-    for num in (8, 16, 5):
-        ngame.check(ngame.Recipe(**fields, num_negatives=num), dataset_of(1000))
+def test_bounds(field, least):
     dataset = dataset_of(2000, labels=2000)
-    dynamic_index.check(dynamic_index.Recipe(), dataset)
-    ance.check(ance.Recipe(), dataset)
+    found = refusal(dynamic_index, dataset, **{field: least - 1})
+    assert f"expected at least {least}. Received: {least - 1}" in found
+    dynamic_index.check(dynamic_index.Recipe(**{field: least}), dataset)
 
 
-@pytest.mark.parametrize("module", [dynamic_index, ance])
+@pytest.mark.parametrize(("module", "negatives"), MODULES)
 @pytest.mark.parametrize(
-    ("name", "rows", "labels"),
-    [("yso_finna_en", 525_773, 24_965), ("cooking", 12_404, 736)],
+    ("name", "rows", "labels", "candidates"),
+    [
+        ("yso_finna_en", 525_773, 24_965, 1024),
+        ("cooking", 12_404, 736, 256),
+        (None, 2000, 2000, 1024),
+    ],
 )
-def test_named_recipes(module, name, rows, labels):
-    module.check(getattr(module.Recipe, name)(), dataset_of(rows, labels))
+def test_named_recipes(module, negatives, name, rows, labels, candidates):
+    recipe = getattr(module.Recipe, name)() if name else module.Recipe()
+    module.check(recipe, dataset_of(rows, labels))
+    assert type(recipe) is module.Recipe and recipe.negatives == negatives
+    assert recipe.num_candidates == candidates < labels
+    assert recipe.cluster_start > recipe.epochs, "draws are hard already"
+    if name:
+        same = getattr(ngame.Recipe, name)()
+        assert recipe.epochs == same.epochs != ngame.Recipe.epochs
 
 
 @pytest.mark.slow

@@ -3,24 +3,15 @@
 - fields out of their range are refused before anything is written, all in one
   message; the bounds themselves are accepted, and so is every named recipe on
   a data set of its size;
-- weights of scores need 20 held-out queries, which are not what frequencies
-  and memory are from while they decide; chunks divide what they are of;
+- weights of scores need 20 held-out queries;
 - a tree over all scores, of classifiers on a frozen encoder or on one that
   trains on, ends in a model that answers as it was measured.
 """
 
-import dataclasses
-import types
-
-import numpy as np
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
 
-import tfxc
 from models import ngame
-from tfxc.data import LabelLists
-
-TRANSFORMER = {"encoder": "some/folder", "batch_size": 48}
 
 
 @pytest.mark.parametrize(
@@ -44,49 +35,22 @@ def test_just_enough_rows_to_weigh_scores_on(rows, asked):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "candidates"), [(32, 96), (5, 96), (96, 96), (24, 100)]
+    ("fields", "message"),
+    [
+        ({"chunk_rows": 24}, "--chunk-rows: expected 0 for the bag encoder"),
+        ({"encoder": "x", "chunk_rows": 9}, "--chunk-rows: expected a div"),
+        ({"negatives": "tree"}, "--negatives: expected fewer --num-candid"),
+        (
+            {"negatives": "tree", "num_candidates": 20, "loss": "soft_top_k"},
+            "--negatives: expected --loss decoupled_softmax, ",
+        ),
+    ],
 )
-def test_chunks_that_do_not_divide(chunk, candidates):
-    message = refusal(
-        ngame,
-        dataset_of(1000),
-        **TRANSFORMER,
-        num_candidates=candidates,
-        chunk_rows=chunk,
-    )
-    assert "--batch-size" in message and "--num-candidates" in message
-    assert message.startswith("--chunk-rows: expected a divisor of ")
-    assert message.endswith(f"Received: {chunk}")
-
-
-@pytest.mark.parametrize("chunk", [0, 1, 24, 48])
-def test_chunks_that_divide(chunk):
-    recipe = ngame.Recipe(**TRANSFORMER, num_candidates=96, chunk_rows=chunk)
-    ngame.check(recipe, dataset_of(1000))
-
-
-def test_chunks_are_for_transformers():
-    message = refusal(
-        ngame, dataset_of(1000), batch_size=48, num_candidates=96, chunk_rows=24
-    )
-    assert message.startswith("--chunk-rows: expected 0 for the bag encoder")
-    assert "--encoder" in message and message.endswith("Received: 24")
-
-
-def test_tokens_are_hidden_from_the_bag_encoder_only():
-    dataset = dataset_of(1000)
-    message = refusal(ngame, dataset, **TRANSFORMER, token_dropout=0.1)
-    assert message.startswith("--token-dropout: expected 0 for a transformer")
-    assert message.endswith("Received: 0.1")
-    ngame.check(ngame.Recipe(batch_size=48, token_dropout=0.1), dataset)
-
-
-def test_vectors_that_labels_share_are_for_the_bag_encoder():
-    dataset = dataset_of(1000)
-    message = refusal(ngame, dataset, **TRANSFORMER, label_clusters=8)
-    assert message.startswith("--label-clusters: expected 0 for a transformer")
-    assert message.endswith("Received: 8")
-    ngame.check(ngame.Recipe(batch_size=48, label_clusters=8), dataset)
+def test_refused_as_any_recipe_with_texts(fields, message):
+    """Their own tests say what else is: test_text_recipe, test_negatives."""
+    few = {"batch_size": 16, "num_candidates": 32}
+    found = refusal(ngame, dataset_of(1000), **{**few, **fields})
+    assert found.startswith(message), found
 
 
 def test_what_is_not_trained_may_be_anything():
@@ -95,50 +59,6 @@ def test_what_is_not_trained_may_be_anything():
     recipe = {"batch_size": 64, "classifier_candidates": 9}
     message = refusal(ngame, dataset_of(1000), **recipe, classifier_epochs=1)
     assert message.startswith("--classifier-candidates: expected at least 64")
-
-
-@pytest.mark.parametrize("classifier", [None, np.eye(3, 4)[::-1]])
-def test_without_fusion_encoder_and_classifiers_are_added(classifier):
-    job = types.SimpleNamespace(label_vectors=lambda: np.eye(3, 4))
-    recipe = ngame.Recipe(fusion="none")
-    search = ngame.fused(recipe, job, classifier)
-    added = 0 if classifier is None else classifier
-    np.testing.assert_array_equal(search.vectors(), np.eye(3, 4) + added)
-
-
-def test_held_out_queries_decide_before_they_count(monkeypatch):
-    """What is learnt from them may not be what is judged by them."""
-    rows, held_out = np.arange(40), np.arange(40, 60)
-    ids = np.append(np.zeros(40, int), np.ones(20, int))
-    relevant = LabelLists.from_pairs(np.arange(60), ids, 60, 3)
-    vectors = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
-    job = types.SimpleNamespace(
-        rows=rows,
-        held_out=held_out,
-        relevant=relevant,
-        label_vectors=lambda: np.eye(3, 4, dtype=np.float32),
-        query_vectors=lambda rows, dtype=np.float32: vectors[rows].astype(
-            dtype
-        ),
-    )
-    seen = []
-
-    def fit(search, queries, relevant, weights, **options):
-        seen.append((search, queries, relevant, weights))
-        return dataclasses.replace(search, popularity_weight=0.1)
-
-    monkeypatch.setattr(tfxc.search, "fit_fusion", fit)
-    recipe = ngame.Recipe(memory=5)
-    found = ngame.fused(recipe, job, None)
-    [(search, queries, judged, weights)] = seen
-    np.testing.assert_array_equal(queries, vectors[40:])
-    assert judged.ids.tolist() == [1] * 20
-    np.testing.assert_allclose(search.popularity, np.log1p([40, 0, 0]))
-    expected = tfxc.metrics.inverse_propensity([40, 0, 0], 40)
-    np.testing.assert_allclose(weights, expected)
-    assert search.memory.sizes.sum() == 40
-    np.testing.assert_allclose(found.popularity, np.log1p([40, 20, 0]))
-    assert found.memory.sizes.sum() == 60
 
 
 BOUNDS = {

@@ -10,7 +10,7 @@ counts.
 from tfxc.search.exact import ExactSearch as ExactSearch
 from tfxc.search.exact import exact_top_k as exact_top_k
 from tfxc.search.fused import FusedSearch as FusedSearch
-from tfxc.search.fusion import LEAST_ROWS as LEAST_ROWS
+from tfxc.search.fusion import check_held_out as check_held_out
 from tfxc.search.fusion import fit_fusion as fit_fusion
 from tfxc.search.memory import MOST_NEIGHBOURS as MOST_NEIGHBOURS
 from tfxc.search.memory import Memory as Memory

@@ -49,12 +49,7 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     Reference:
         [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452), score fusion
     """
-    if len(queries) < LEAST_ROWS:
-        raise InputError(
-            f"fusion: expected {LEAST_ROWS} held-out rows to fit the weights "
-            "on; raise --validation-rows, or set --fusion none. "
-            f"Received: {len(queries)}"
-        )
+    check_held_out(len(queries))
     order = np.random.default_rng(seed).permutation(len(queries))
     one, other = (
         Judged(search, queries[half], relevant.take(half), weights)
@@ -83,6 +78,17 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     )
     search = dataclasses.replace(search, tree=fitted, tree_weight=weight)
     return search.trimmed()
+
+
+def check_held_out(num_queries):
+    """Raises `InputError` if so few held-out queries cannot weigh scores."""
+    if num_queries < LEAST_ROWS:
+        raise InputError(
+            f"--fusion: expected at least {LEAST_ROWS} held-out queries to "
+            "weigh the scores on; raise --validation-rows (a tenth of the "
+            "training queries at most), or set --fusion none. "
+            f"Received: {num_queries}"
+        )
 
 
 class Judged:

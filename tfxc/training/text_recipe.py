@@ -10,14 +10,20 @@ from tfxc.data.cluster_tokens import with_cluster_tokens
 from tfxc.data.prepared import Tokens, prepare
 from tfxc.data.prepared_sequences import prepare_sequences
 from tfxc.encoders import BagEncoder, encode, load_pretrained
+from tfxc.errors import InputError
 from tfxc.training.check_fields import ABOVE_0
 from tfxc.training.row_adagrad import RowAdagrad
 from tfxc.training.schedules import LinearDecay
 
+# What draws negatives, see `drawn_negatives`.
+Negatives = typing.Literal[
+    "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class TextRecipe:
-    """Fields of the encoder, its data and its optimisers."""
+    """Fields of the encoder, its data, its negatives and its optimisers."""
 
     encoder: str = "bag"
     """"bag", or a pretrained transformer: a folder, or a preset of KerasHub."""
@@ -25,6 +31,8 @@ class TextRecipe:
     """Passes over the training queries to train the encoder."""
     batch_size: int = 1024
     """Queries of a batch."""
+    num_candidates: int = 2048
+    """Labels that each query of a batch is compared with."""
     learning_rate: float = 6.0
     """Rate of the bag encoder's tokens (row-wise Adagrad)."""
     dense_learning_rate: float = 1e-3
@@ -59,9 +67,7 @@ class TextRecipe:
     """How a transformer's outputs become one vector."""
     chunk_rows: int = 0
     """Texts that a transformer encodes at once (gradient caching); 0: all."""
-    negatives: typing.Literal[
-        "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
-    ] = "none"
+    negatives: Negatives = "none"
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_negatives: int = 64
     """How many of them a batch shares."""
@@ -110,6 +116,33 @@ TEXT_RANGES = {
     **dict.fromkeys(("ngrams", "prefixes"), (1, 64)),
     "seed": (0, 2**32 - 1),
 }
+
+
+def check_encoder(recipe):
+    """Raises `InputError` if fields are those of another kind of encoder."""
+    chunk = recipe.chunk_rows
+    if recipe.encoder == "bag":
+        if chunk:
+            raise InputError(
+                "--chunk-rows: expected 0 for the bag encoder; it is for "
+                f"transformers, see --encoder. Received: {chunk}"
+            )
+        return
+    if recipe.token_dropout:
+        raise InputError(
+            "--token-dropout: expected 0 for a transformer, which has dropout "
+            f"of its own. Received: {recipe.token_dropout}"
+        )
+    if recipe.label_clusters:
+        raise InputError(
+            "--label-clusters: expected 0 for a transformer; labels of the bag "
+            f"encoder can share vectors. Received: {recipe.label_clusters}"
+        )
+    if chunk and (recipe.batch_size % chunk or recipe.num_candidates % chunk):
+        raise InputError(
+            "--chunk-rows: expected a divisor of --batch-size and of "
+            f"--num-candidates. Received: {chunk}"
+        )
 
 
 def encoder_and_tokens(recipe, dataset, key):

@@ -1,0 +1,67 @@
+"""The search of a trained run, by all scores."""
+
+import dataclasses
+import typing
+
+import numpy as np
+
+from tfxc.metrics import inverse_propensity
+from tfxc.search import FusedSearch, Memory, fit_fusion
+
+Fusion = typing.Literal["none", "sum", "tree"]
+
+
+def fused_search(job, classifier=None, fusion="sum", memory=0, popularity=True):
+    """The search by all scores, weighed on the held-out queries of a `Job`.
+
+    They decide what memory and frequencies count, and so must not be in them.
+    Once they have decided, they are training queries like any other.
+
+    Args:
+        job: `Job` with a trained encoder.
+        classifier: `[L, dim]`, float32; a vector for each label, or `None`.
+        fusion: "none" adds the scores of encoder and classifiers, "sum" weighs
+            all scores, "tree" adds a tree if those rank better with it.
+        memory: Similar training queries whose labels count; 0 for none.
+        popularity: Whether frequent labels gain.
+
+    Returns:
+        `tfxc.search.FusedSearch`.
+    """
+    search = FusedSearch(
+        job.label_vectors(),
+        classifier=classifier,
+        classifier_weight=0.0 if classifier is None else 1.0,
+    )
+    if fusion == "none":
+        return search
+    learnt = job.relevant.take(job.rows)
+    search = fit_fusion(
+        with_queries(search, job, job.rows, memory, popularity),
+        job.query_vectors(job.held_out),
+        job.relevant.take(job.held_out),
+        inverse_propensity(learnt.counts(), len(learnt)),
+        tree=fusion == "tree",
+        seed=job.seed,
+    )
+    if search.memory is None:
+        memory = 0
+    search = dataclasses.replace(search, memory=None)  # frees the old one
+    rows = np.sort(np.append(job.rows, job.held_out))
+    popularity = search.popularity is not None
+    return with_queries(search, job, rows, memory, popularity)
+
+
+def with_queries(search, job, rows, memory, popularity):
+    """The search with what it knows of some training queries."""
+    relevant = job.relevant.take(rows)
+    parts = {"memory": None, "popularity": None}
+    if memory:
+        vectors = job.query_vectors(rows, np.float16)
+        parts["memory"] = Memory.build(
+            vectors, relevant, job.seed, neighbours=memory
+        )
+    if popularity:
+        counts = relevant.counts()
+        parts["popularity"] = np.log1p(counts).astype(np.float32)
+    return dataclasses.replace(search, **parts)
