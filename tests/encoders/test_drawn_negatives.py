@@ -3,7 +3,8 @@
 - the gradient is that of the loss on candidates and draws, encoded afresh, and
   with every label drawn, that of the decoupled softmax over all labels;
 - what is right for a query, or a candidate of the batch, is not its negative;
-- chunks change nothing; a cache takes back what was encoded;
+- short labels are padded as the encoder expects;
+- a cache takes back what was encoded;
 - a step compiles once, whatever is drawn or refreshed, and lowers the loss.
 """
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from tfxc.data import Bags, LabelLists, training_batches
 from tfxc.encoders import BagEncoder, DrawnNegatives, DualEncoder
+from tfxc.encoders.drawn_negatives import joined
 from tfxc.losses import decoupled_softmax
 from tfxc.negatives import (
     ClusterTreeSampler,
@@ -27,18 +29,24 @@ from tfxc.training import RowAdagrad
 TOKENS, LABELS, SIZE, HEAT = 30, 25, 6, 3.0
 
 
-class EveryLabel(Sampler):
+class InOrder(Sampler):
     """Draws label 0, then 1, and so on, as if each were drawn at random."""
 
     def sample(self, queries, num, seed=None, **batch):
-        ids = tf.range(self.num_labels)[None] + tf.zeros(
-            [queries.shape[0], 1], tf.int32
-        )
-        return ids[:, :num], self.log_prob(queries, ids[0, :num])
+        shape = (queries.shape[0], num)
+        ids = tf.broadcast_to(tf.range(num)[None], shape)
+        return ids, self.log_prob(queries, ids)
 
     def log_prob(self, queries, ids, **batch):
         shape = (queries.shape[0], ids.shape[-1])
         return tf.fill(shape, -np.float32(np.log(self.num_labels)))
+
+
+class ForOneQuery(DrawnNegatives):
+    """The first query draws for all, so that labels in order are drawn once."""
+
+    def draw(self, queries, batch):
+        return super().draw(queries[:1], batch)
 
 
 def random_bags(rng, rows):
@@ -71,14 +79,17 @@ def batches_of(queries, labels, relevant):
     )
 
 
-def model_of(sampler, labels, num, rate=0.5, jit=True):
-    encoder = BagEncoder(TOKENS, dim=6, hidden=5)
+def model_of(sampler, labels, num, kind=DrawnNegatives, **options):
     inputs = labels.take(np.arange(LABELS))
-    negatives = DrawnNegatives(sampler, inputs, num, 1 / HEAT)
-    model = DualEncoder(
-        encoder, RowAdagrad(TOKENS, rate), SIZE, negatives=negatives
-    )
-    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit)
+    negatives = kind(sampler, inputs, num, 1 / HEAT, **options)
+    return compiled(negatives=negatives)
+
+
+def compiled(loss=None, **options):
+    """A model that starts with the same weights each time."""
+    encoder = BagEncoder(TOKENS, dim=6, hidden=5)
+    model = DualEncoder(encoder, RowAdagrad(TOKENS, 0.5), SIZE, **options)
+    model.compile(keras.optimizers.Adam(0.01), loss=loss, jit_compile=True)
     rng = np.random.default_rng(1)
     for weight in encoder.weights:
         weight.assign(rng.normal(size=weight.shape))
@@ -109,11 +120,7 @@ def test_batches_say_what_they_hold(rng):
 
 def test_all_labels_drawn_are_a_loss_over_all_labels(rng):
     queries, labels, relevant = problem(rng)
-    # One query draws them all, so that each is drawn once.
-    model = model_of(EveryLabel(LABELS), labels, LABELS)
-    model.negatives.__dict__["draw"] = lambda q, b: DrawnNegatives.draw(
-        model.negatives, q[:1], {**b, "positives": b["positives"]}
-    )
+    model = model_of(InOrder(LABELS), labels, LABELS, ForOneQuery)
     batch = next(iter(batches_of(queries, labels, relevant)))
     scores = model(batch["query"]) @ tf.transpose(
         model(labels.take(np.arange(LABELS)))
@@ -126,6 +133,49 @@ def test_all_labels_drawn_are_a_loss_over_all_labels(rng):
     expected = decoupled_softmax(relevance, scores, 1 / HEAT)
     found = model.train_step(batch)["loss"]
     np.testing.assert_allclose(found, np.mean(expected), rtol=1e-4)
+
+
+def test_draws_train_as_candidates_do(rng):
+    """A step on candidates and draws is a step on more candidates."""
+    queries, labels, relevant = problem(rng)
+    drawn = model_of(
+        InOrder(LABELS), labels, SIZE, ForOneQuery, estimator="hard_negatives"
+    )
+    plain = compiled(
+        lambda r, s: tf.reduce_mean(decoupled_softmax(r, s, 1 / HEAT))
+    )
+    before = [weight.numpy() for weight in plain.encoder.weights]
+    for batch in batches_of(queries, labels, relevant):
+        # Padding stands last, so that no label stands between.
+        ids = np.append(batch["candidate_ids"], np.arange(SIZE))
+        more = labels.take(np.maximum(ids, 0))
+        right = (batch["positives"][:, :, None] == ids).numpy().any(axis=1)
+        again = np.isin(ids, batch["candidate_ids"])
+        again[:-SIZE] = False
+        relevance = np.where(again | (ids < 0) | right, -1, 0)
+        relevance[:, :-SIZE] = batch["relevance"]
+        relevance[(batch["relevance"].numpy() == -1).all(axis=1)] = -1
+        given = {"query": batch["query"], "candidates": more}
+        losses = [
+            drawn.train_step(batch)["loss"],
+            plain.train_step({**given, "relevance": relevance})["loss"],
+        ]
+        np.testing.assert_allclose(*losses, rtol=1e-4)
+    for one, other, start in zip(
+        drawn.encoder.weights, plain.encoder.weights, before, strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+        assert np.abs(one - start).max() > 0.01
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_joined_tokens_are_padded(padding):
+    long, short = tf.fill([2, 5], 7), tf.fill([3, 4], 8)
+    for one, other in ((long, short), (short, long)):
+        found = joined({"ids": one}, {"ids": other}, padding)["ids"].numpy()
+        assert found.shape == (5, 5)
+        assert (found == padding).sum() == 3
+        assert (found[:, 4] != padding).sum() == 2
 
 
 def test_hits_and_candidates_are_no_negatives(rng):

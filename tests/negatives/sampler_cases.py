@@ -13,6 +13,7 @@ from tfxc.negatives import (
 )
 
 LABELS, DIM, BETA = 60, 6, 8.0
+SKETCHED = {"opened": 4, "sketch": 2, "exact": 5}
 COUNTS = np.arange(LABELS) % 7
 
 
@@ -49,6 +50,7 @@ SAMPLERS = {
         np.arange(0, LABELS, 2), label_vectors()[::2], LABELS, BETA
     ),
     "tree": tree,
+    "tree of sketches": lambda: tree(**SKETCHED),
     "midx": lambda: Midx(label_vectors(), BETA, words=5),
 }
 

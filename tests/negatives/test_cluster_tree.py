@@ -1,7 +1,9 @@
 """Invariants of the tree of clusters:
 
 - a partition holds every label once, and refines the level above;
-- with everything opened, Q is the softmax; the more is opened, the nearer;
+- with everything opened, Q is the softmax; the more is opened, the nearer,
+  and the more sketches show, or the more labels are scored exactly;
+- what sketches do not show is measured;
 - no P / Q exceeds the bound, which is finite;
 - a Metropolis-Hastings chain has the softmax for its law, and draws near it;
 - a refresh keeps all shapes, and the old state where vectors are not finite;
@@ -11,10 +13,19 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from sampler_cases import BETA, LABELS, label_vectors, queries, softmax, tree
+from sampler_cases import (
+    BETA,
+    LABELS,
+    SKETCHED,
+    label_vectors,
+    queries,
+    softmax,
+    tree,
+)
 
 from tfxc.negatives import balanced_partition, nested_partition
 from tfxc.negatives.sampler import fill
+from tfxc.negatives.tree_arrays import Sketches, main_directions
 
 
 @pytest.mark.parametrize("labels", [1, 3, 60, 257])
@@ -80,8 +91,9 @@ def test_large_groups_are_split_as_well(monkeypatch):
     assert 0.5 < spreads[1] / spreads[0] < 1.3
 
 
-def test_every_label_is_in_one_group():
-    sampler, x = tree(), queries()
+@pytest.mark.parametrize("options", [{}, SKETCHED])
+def test_every_label_is_in_one_group(options):
+    sampler, x = tree(**options), queries()
     found = sampler.partition(x)
     used = np.isfinite(found.logits)
     for row in range(len(x)):
@@ -100,7 +112,14 @@ def test_every_label_is_in_one_group():
 
 
 @pytest.mark.parametrize(
-    "options", [{"opened": 64}, {"leaf_size": 64}, {"branching": 64}]
+    "options",
+    [
+        {"opened": 64},
+        {"leaf_size": 64},
+        {"branching": 64},
+        {"sketch": 0, "exact": 0},
+        {"sketch": 6, "exact": 0},
+    ],
 )
 def test_everything_opened_is_exact(options):
     sampler, x = tree(**{"opened": 64, **options}), queries()
@@ -109,19 +128,45 @@ def test_everything_opened_is_exact(options):
     np.testing.assert_allclose(q, exact, rtol=0.02, atol=1e-5)
 
 
-def test_more_opened_is_nearer_and_within_the_bound():
+@pytest.mark.parametrize(
+    ("option", "values", "others"),
+    [
+        ("opened", (1, 2, 4, 8), {}),
+        ("sketch", (1, 2, 4, 6), {"opened": 8, "exact": 1}),
+        ("exact", (1, 5, 10, 20), {"opened": 8, "sketch": 1}),
+    ],
+)
+def test_more_is_nearer_and_within_the_bound(option, values, others):
     x, exact = queries(rows=20), softmax(queries(rows=20), label_vectors())
     distances = []
-    for opened in (1, 2, 4, 8):
-        sampler = tree(opened=opened)
+    for value in values:
+        sampler = tree(**{**others, option: value})
         q = np.exp(np.asarray(sampler.log_prob(x, np.arange(LABELS)), float))
         distances.append(np.abs(q - exact).sum(axis=1).mean() / 2)
         worst = np.log(exact / q).max(axis=1)
         bound = sampler.bound(x).numpy()
         assert np.isfinite(bound).all() and (worst <= bound + 0.02).all()
-        assert worst.max() > 0.05 or opened == 8
+        assert worst.max() > 0.02
     assert distances == sorted(distances, reverse=True)
-    assert distances[0] > 3 * distances[-1]
+    assert distances[0] > 2 * distances[-1]
+
+
+def test_what_sketches_do_not_show():
+    vectors = label_vectors()
+    found = balanced_partition(vectors, 4, 8)
+    means, _ = found.summaries(vectors)[-1]
+    directions = main_directions(vectors, found, means, 2)
+    np.testing.assert_allclose(directions.T @ directions, np.eye(2), atol=1e-5)
+    sketches = Sketches(vectors, found, means, directions)
+    owner = np.repeat(np.arange(len(means)), np.diff(found.levels[-1]))
+    gaps = vectors[found.order] - means[owner]
+    # No two directions show more of all labels.
+    _, values, _ = np.linalg.svd(gaps)
+    shown = np.square(sketches[:].reshape(-1, 2)).sum()
+    assert shown == pytest.approx(np.square(values[:2]).sum(), rel=0.2)
+    rest = np.linalg.norm(gaps - gaps @ directions @ directions.T, axis=1)
+    farthest = [rest[owner == leaf].max() for leaf in range(len(means))]
+    np.testing.assert_allclose(sketches.unseen(), farthest, atol=2e-3)
 
 
 def transitions(sampler, x):

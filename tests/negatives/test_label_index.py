@@ -76,11 +76,11 @@ def test_vectors_that_are_not_finite(rng):
     before = index.top_k(x, K)
     broken = np.roll(vectors, 1, axis=0)
     broken[77, 3] = np.nan
-    with pytest.raises(ValueError, match=r"Received: NaN or .* in label 77"):
+    with pytest.raises(ValueError, match=r"Received: NaN or .* in row 77"):
         index.move(broken)
     np.testing.assert_array_equal(index.top_k(x, K), before)
     np.testing.assert_array_equal(index.vectors, vectors)
-    with pytest.raises(ValueError, match="in label 77"):
+    with pytest.raises(ValueError, match="in row 77"):
         LabelIndex(broken)
 
 

@@ -42,6 +42,7 @@ class DrawnNegatives:
         num: Labels drawn for a batch.
         temperature: Divides the scores.
         estimator: See `tfxc.losses.sampled_softmax`.
+        padding: What follows the tokens of a short label.
     """
 
     sampler: typing.Any
@@ -49,6 +50,7 @@ class DrawnNegatives:
     num: int
     temperature: float = 1.0
     estimator: str = "sampled_softmax"
+    padding: int = 0
 
     def __post_init__(self):
         # As tensors: arrays would become constants of the compiled step.
@@ -100,14 +102,18 @@ class DrawnNegatives:
         )
 
 
-def joined(candidates, drawn):
-    """Candidates, then draws; shorter rows are padded with zeros."""
+def joined(candidates, drawn, padding=0):
+    """Candidates, then draws; shorter rows are padded."""
 
     def concatenated(one, other):
         if one.shape.rank == 2:
             width = tf.maximum(tf.shape(one)[1], tf.shape(other)[1])
             one, other = (
-                tf.pad(part, [[0, 0], [0, width - tf.shape(part)[1]]])
+                tf.pad(
+                    part,
+                    [[0, 0], [0, width - tf.shape(part)[1]]],
+                    constant_values=tf.cast(padding, part.dtype),
+                )
                 for part in (one, other)
             )
         return tf.concat([one, tf.cast(other, one.dtype)], axis=0)

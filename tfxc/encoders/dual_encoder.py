@@ -107,7 +107,7 @@ class DualEncoder(keras.Model):
         if self.negatives is not None:
             # Without chunks, XLA does not compute these vectors twice.
             draw = self.negatives.draw(encode_chunks(sides[0]), batch)
-            inputs[1] = joined(inputs[1], draw.inputs)
+            inputs[1] = joined(inputs[1], draw.inputs, self.negatives.padding)
         sides.append(self._side(1, inputs[1]))
         dense = self.trainable_variables
         gradients_of = cached_gradients if self.chunk_rows else direct_gradients

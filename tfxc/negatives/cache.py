@@ -5,6 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.finite import check_finite
 from tfxc.negatives.sampler import Sampler, categorical
 
 
@@ -59,10 +60,7 @@ class NegativeCache(Sampler):
                 f"Received: {len(np.unique(ids))} of {len(ids)} and "
                 f"{len(vectors)} vectors"
             )
-        if not np.isfinite(vectors).all():
-            raise ValueError(
-                "`vectors` must be finite. Received: NaN or infinity"
-            )
+        check_finite(vectors)
         self.inverse_temperature = self.variable(
             "inverse_temperature", np.float32(inverse_temperature)
         )

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.fixed_law import FixedLaw
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
-class InBatch(Sampler):
+class InBatch(FixedLaw):
     """Draws among the labels that other queries of the batch brought along.
 
     They cost no encoding, but frequent labels are in most batches: without
@@ -33,17 +33,8 @@ class InBatch(Sampler):
     """
 
     def __init__(self, frequency, seed=0, **kwargs):
-        frequency = np.asarray(frequency, np.float64)
-        super().__init__(len(frequency), seed, **kwargs)
-        if not (frequency >= 0).all() or not frequency.sum() > 0:
-            raise ValueError(
-                "`frequency` must not be negative, and somewhere above zero. "
-                f"Received: {frequency}"
-            )
-        self.frequency = frequency
-        with np.errstate(divide="ignore"):
-            log_p = np.log(frequency / frequency.sum())
-        self.log_p = self.variable("log_p", log_p.astype(np.float32))
+        self.frequency = np.asarray(frequency, np.float64)
+        super().__init__(self.frequency, seed, **kwargs)
 
     def sample(self, queries, num, seed=None, candidates=None, **batch):
         shape = (queries.shape[0], num)
@@ -53,14 +44,9 @@ class InBatch(Sampler):
         ids = ops.take(ops.cast(candidates, "int32"), places)
         return ids, ops.take(self.log_p, ids)
 
-    def log_prob(self, queries, ids, **batch):
-        found = ops.take(self.log_p, ids)
-        return ops.broadcast_to(found, (queries.shape[0], ids.shape[-1]))
-
     def get_config(self):
-        config = super().get_config()
-        del config["num_labels"]
-        return {**config, "frequency": self.frequency.tolist()}
+        frequency = self.frequency.tolist()
+        return {**super().get_config(), "frequency": frequency}
 
 
 def drawn_frequency(relevant):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from tfxc.negatives.finite import finite_chunks
 from tfxc.search.exact import exact_top_k
 
-ROWS = 65_536  # labels that are compared at once
 BATCH = 1024  # labels that ScaNN takes in at once
 
 
@@ -53,8 +53,9 @@ class LabelIndex:
         Raises:
             ValueError: if a vector is not finite; the index then stays.
         """
-        check_finite(vectors)
-        self.vectors = np.array(vectors, np.float32)
+        self.vectors = np.concatenate(
+            [rows for _, rows in finite_chunks(vectors)]
+        )
         self.searcher = build_scann(self.vectors, self.leaves, self.probes)
         self.moves = 0
 
@@ -83,13 +84,11 @@ class LabelIndex:
         Raises:
             ValueError: if a vector is not finite; the index then stays.
         """
-        check_finite(vectors)
         moved = []
-        for start in range(0, len(vectors), ROWS):
-            new = np.asarray(vectors[start : start + ROWS], np.float32)
-            gap = new - self.vectors[start : start + ROWS]
+        for chunk, new in finite_chunks(vectors):
+            gap = new - self.vectors[chunk]
             far = np.vecdot(gap, gap) > self.tolerance**2
-            moved.append(start + np.flatnonzero(far))
+            moved.append(chunk.start + np.flatnonzero(far))
         moved = np.concatenate(moved)
         new = np.asarray(vectors[moved], np.float32)
         due = self.moves + len(moved) > self.rebalance * len(vectors)
@@ -122,14 +121,3 @@ def build_scann(vectors, leaves, probes):
         .reorder(100)
         .build()
     )
-
-
-def check_finite(vectors):
-    """Raises `ValueError` naming the first label with a NaN or infinity."""
-    for start in range(0, len(vectors), ROWS):
-        finite = np.isfinite(vectors[start : start + ROWS]).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                "label vectors must be finite. Received: NaN or infinity in "
-                f"label {start + np.argmin(finite)}"
-            )

@@ -1,13 +1,18 @@
 """Negatives by an inverted multi-index: two codebooks, no tree."""
 
+import math
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
-from tfxc.negatives.cluster_tree import INFINITY, ROWS
+from tfxc.negatives.finite import finite_chunks, finite_rows
 from tfxc.negatives.sampler import Sampler, categorical
 
-SAMPLE, PASSES = 65_536, 12  # of k-means
+SAMPLE, PASSES = 16_384, 12  # of k-means
 
 
 class Midx(Sampler):
@@ -70,34 +75,15 @@ class Midx(Sampler):
 
     def _index(self, label_vectors):
         """The arrays of the index."""
-        rng = np.random.default_rng(self.seed)
-        chosen = np.arange(self.num_labels)
-        if len(chosen) > SAMPLE:
-            chosen = np.sort(rng.choice(chosen, SAMPLE, replace=False))
-        sample = np.asarray(label_vectors[chosen], np.float32)
-        if not np.isfinite(sample).all():
-            raise ValueError(
-                "label vectors must be finite. Received: NaN or infinity"
-            )
-        first = k_means(sample, self.words, rng)
-        second = k_means(
-            sample - first[nearest(sample, first)], self.words, rng
+        books = Books.of(label_vectors, self.words, self.seed)
+        cell = np.concatenate(
+            [books.cells(rows) for _, rows in finite_chunks(label_vectors)]
         )
-        cell = np.empty(self.num_labels, np.int64)
-        for start in range(0, len(cell), ROWS):
-            rows = np.asarray(label_vectors[start : start + ROWS], np.float32)
-            if not np.isfinite(rows).all():
-                raise ValueError(
-                    "label vectors must be finite. Received: NaN or infinity"
-                )
-            one = nearest(rows, first)
-            two = nearest(rows - first[one], second)
-            cell[start : start + ROWS] = one * self.words + two
         order = np.argsort(cell, kind="stable").astype(np.int32)
         splits = np.searchsorted(cell[order], np.arange(self.words**2 + 1))
         return {
-            "first": first,
-            "second": second,
+            "first": books.first.cluster_centers_,
+            "second": books.second.cluster_centers_,
             "order": order,
             "cell": cell.astype(np.int32),
             "splits": splits.astype(np.int32),
@@ -112,14 +98,14 @@ class Midx(Sampler):
         )
         splits = self.parts["splits"]
         counts = ops.cast(splits[1:] - splits[:-1], "float32")
-        log_n = ops.where(counts > 0, ops.log(counts), -INFINITY)
+        log_n = ops.where(counts > 0, ops.log(counts), -math.inf)
         return s1, s2, ops.reshape(log_n, (self.words, self.words))
 
     def _log_inner(self, s2, log_n):
         """Log of the sum over k2 of N e^s2, for each k1: `[b, K]`."""
         top = ops.max(s2, axis=1, keepdims=True)
         sums = ops.matmul(ops.exp(s2 - top), ops.transpose(ops.exp(log_n)))
-        return ops.where(sums > 0, ops.log(sums), -INFINITY) + top
+        return ops.where(sums > 0, ops.log(sums), -math.inf) + top
 
     def sample(self, queries, num, seed=None, **batch):
         s1, s2, log_n = self._scores(queries)
@@ -163,23 +149,35 @@ class Midx(Sampler):
         )
 
 
-def nearest(rows, centres):
-    """The nearest centre of each row: `[n]`, int64."""
-    half = np.vecdot(centres, centres) / 2
-    return np.argmax(rows @ centres.T - half, axis=1)
+class Books(NamedTuple):
+    """Two codebooks, of which the second codes what the first leaves over.
 
+    Args:
+        first: `sklearn.cluster.KMeans`; of vectors.
+        second: The same, of what is left of them.
+    """
 
-def k_means(rows, count, rng):
-    """Centres `[count, d]`; empty clusters restart at random rows."""
-    centres = rows[rng.choice(len(rows), count, replace=False)].copy()
-    for _ in range(PASSES):
-        mine = nearest(rows, centres)
-        order = np.argsort(mine, kind="stable")
-        sizes = np.bincount(mine, minlength=count)
-        filled = sizes > 0
-        starts = np.cumsum(sizes) - sizes
-        sums = np.add.reduceat(rows[order], starts[filled], axis=0)
-        centres[filled] = sums / sizes[filled, None]
-        empty = np.count_nonzero(~filled)
-        centres[~filled] = rows[rng.choice(len(rows), empty)]
-    return centres
+    first: KMeans
+    second: KMeans
+
+    @classmethod
+    def of(cls, label_vectors, words, seed):
+        """Learns the books from some of the labels."""
+        count = len(label_vectors)
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(count, min(count, SAMPLE), replace=False)
+        rows = finite_rows(label_vectors, np.sort(chosen))
+        options = {"init": "random", "max_iter": PASSES, "random_state": seed}
+        # More threads would add up in another order each time.
+        with threadpool_limits(1, user_api="openmp"):
+            first = KMeans(words, **options).fit(rows)
+            rows = rows - first.cluster_centers_[first.labels_]
+            return cls(first, KMeans(words, **options).fit(rows))
+
+    def cells(self, rows):
+        """The words of some vectors `[n, d]`, as one number: `[n]`, int64."""
+        one = self.first.predict(rows).astype(np.int64)
+        left = rows - self.first.cluster_centers_[one]
+        return one * len(self.second.cluster_centers_) + self.second.predict(
+            left
+        )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfxc.negatives.finite import check_finite
 from tfxc.negatives.nystrom import Nystrom
 
 
@@ -84,20 +85,15 @@ class MovingCodes:
         }
 
     def _encode_all(self, landmarks, error=float("nan"), rows=65_536):
-        if not np.isfinite(landmarks).all():
-            raise ValueError(
-                "new vectors must be finite. Received: NaN or infinity"
-            )
+        check_finite(landmarks)
         nystrom = Nystrom(landmarks)
         basis = nystrom.basis()
         codes = np.empty((self.num_labels, len(landmarks)), np.float16)
         for start in range(0, self.num_labels, rows):
             ids = np.arange(start, min(start + rows, self.num_labels))
-            codes[ids] = self.encode(ids) @ basis
-            if not np.isfinite(codes[ids]).all():
-                raise ValueError(
-                    "new vectors must be finite. Received: NaN or infinity"
-                )
+            new = self.encode(ids)
+            check_finite(new)
+            codes[ids] = new @ basis
         self.codes, self.nystrom = codes, nystrom
         self.report = {
             "encoded": self.num_labels + len(landmarks),

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfxc.batching.cluster_tree import ClusterTree
 from tfxc.batching.two_means import normalised, seed_key, split_nodes
+from tfxc.negatives.finite import finite_rows
 
 ROWS = 65_536  # labels that are read at once
 IN_MEMORY = 2**20  # labels of a group that is split in memory
@@ -182,12 +183,5 @@ def read_unit(vectors, labels):
     rows = np.empty((len(labels), vectors.shape[1]), np.float32)
     for start in range(0, len(labels), ROWS):
         part = labels[start : start + ROWS]
-        found = np.asarray(vectors[part], np.float32)
-        finite = np.isfinite(found).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                "label vectors must be finite. Received: NaN or infinity in "
-                f"label {part[np.argmin(finite)]}"
-            )
-        rows[start : start + ROWS] = normalised(found)
+        rows[start : start + ROWS] = normalised(finite_rows(vectors, part))
     return rows

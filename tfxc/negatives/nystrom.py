@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tfxc.negatives.finite import check_finite
+
 ROWS = 65_536  # labels that are updated at once
 SMALLEST = 1e-6  # eigenvalue of the landmarks' products that still counts
 HELD_OUT = 8  # every so many labels of a sample judge the regression
@@ -81,10 +83,8 @@ class Nystrom:
         Raises:
             ValueError: if a new vector is not finite.
         """
-        if not (np.isfinite(vectors).all() and np.isfinite(landmarks).all()):
-            raise ValueError(
-                "new vectors must be finite. Received: NaN or infinity"
-            )
+        check_finite(vectors)
+        check_finite(landmarks)
         held_out = np.zeros(len(codes), bool)
         held_out[::HELD_OUT] = len(codes) > HELD_OUT
         old = np.concatenate([codes[~held_out], self.codes(self.landmarks)])

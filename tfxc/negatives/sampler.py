@@ -6,8 +6,6 @@ import keras
 import numpy as np
 from keras import ops
 
-NEGATIVE, IGNORED = 0, -1
-
 
 class Sampler(keras.layers.Layer):
     """Draws labels for queries, and says how likely each draw was.
@@ -189,7 +187,7 @@ def relevance_of(ids, positives=None):
     if positives is None:
         return ops.zeros(ops.shape(ids), "int8")
     hit = ops.equal(ids[..., None], ops.cast(positives, "int32")[:, None])
-    return ops.cast(ops.where(ops.any(hit, axis=-1), IGNORED, NEGATIVE), "int8")
+    return ops.cast(ops.where(ops.any(hit, axis=-1), -1, 0), "int8")
 
 
 def shared_sample(sampler, queries, num, seed=None, **batch):

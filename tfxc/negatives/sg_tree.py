@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tfxc.negatives.finite import finite_rows
 from tfxc.negatives.nested_partition import NestedPartition
 
 SAME = 1e-4  # distance below which labels are not told apart
@@ -113,9 +114,7 @@ def sg_tree(vectors, base=1.3):
     Raises:
         ValueError: if a vector is not finite, or `base` is not above 1.
     """
-    vectors = np.asarray(vectors, np.float32)
-    if not np.isfinite(vectors).all():
-        raise ValueError("`vectors` must be finite. Received: NaN or infinity")
+    vectors = finite_rows(vectors, slice(None))
     if not base > 1:
         raise ValueError(f"`base` must be above 1. Received: {base}")
     middle = int(np.argmax(vectors @ vectors.mean(axis=0)))

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.fixed_law import FixedLaw
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
-class Unigram(Sampler):
+class Unigram(FixedLaw):
     """Draws labels by their frequency to a power, with replacement.
 
     ```
@@ -39,25 +39,15 @@ class Unigram(Sampler):
     """
 
     def __init__(self, counts, power=0.75, smoothing=1.0, seed=0, **kwargs):
-        counts = np.asarray(counts, np.float64)
-        super().__init__(len(counts), seed, **kwargs)
+        self.counts = np.asarray(counts, np.float64)
         with np.errstate(all="ignore"):
-            weights = (counts + smoothing) ** power
-        if not (np.isfinite(weights).all() and weights.sum() > 0) or (
-            counts.min() < 0
-        ):
-            raise ValueError(
-                "`counts` must not be negative, and some of (counts + "
-                f"{smoothing})^{power} above zero. Received: {counts}"
-            )
+            weights = (self.counts + smoothing) ** power
+        # Counts below zero, whatever the smoothing, are no frequencies.
+        super().__init__(np.where(self.counts < 0, -1, weights), seed, **kwargs)
         self.settings = {"power": power, "smoothing": smoothing}
-        self.counts = counts
         kept, alias = alias_tables(weights)
         self.kept = self.variable("kept", kept.astype(np.float32))
         self.alias = self.variable("alias", alias.astype(np.int32))
-        with np.errstate(divide="ignore"):
-            log_p = np.log(weights / weights.sum())
-        self.log_p = self.variable("log_p", log_p.astype(np.float32))
 
     def sample(self, queries, num, seed=None, **batch):
         shape = (queries.shape[0], num)
@@ -69,14 +59,9 @@ class Unigram(Sampler):
         ids = ops.where(kept, places, ops.take(self.alias, places))
         return ids, ops.take(self.log_p, ids)
 
-    def log_prob(self, queries, ids, **batch):
-        found = ops.take(self.log_p, ids)
-        return ops.broadcast_to(found, (queries.shape[0], ids.shape[-1]))
-
     def get_config(self):
-        config = super().get_config()
-        del config["num_labels"]
-        return {**config, **self.settings, "counts": self.counts.tolist()}
+        counts = self.counts.tolist()
+        return {**super().get_config(), **self.settings, "counts": counts}
 
 
 def alias_tables(weights):

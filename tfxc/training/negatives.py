@@ -156,4 +156,5 @@ def with_labels(recipe, job, sampler):
         recipe.num_negatives,
         recipe.temperature,
         recipe.estimator,
+        getattr(job.prepared.labels, "pad_id", 0),
     )

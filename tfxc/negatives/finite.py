@@ -1,0 +1,45 @@
+"""Vectors of labels that no NaN is in."""
+
+import numpy as np
+
+ROWS = 65_536  # labels that are read at once
+
+
+def finite_rows(vectors, labels):
+    """The vectors of some labels: `[n, d]`, float32.
+
+    Args:
+        vectors: `[L, d]`, any float dtype; may be memory-mapped.
+        labels: `[n]` int, or a slice.
+
+    Raises:
+        ValueError: if one is not finite; names the first such row.
+    """
+    rows = np.asarray(vectors[labels], np.float32)
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        place = np.argmin(finite)
+        if isinstance(labels, slice):
+            labels = range(*labels.indices(len(vectors)))
+        raise ValueError(
+            "vectors of labels must be finite. Received: NaN or infinity "
+            f"in row {labels[place]}"
+        )
+    return rows
+
+
+def finite_chunks(vectors):
+    """All vectors, a chunk at a time: yields `(slice, [n, d] float32)`.
+
+    Raises:
+        ValueError: see `finite_rows`.
+    """
+    for start in range(0, len(vectors), ROWS):
+        chunk = slice(start, min(start + ROWS, len(vectors)))
+        yield chunk, finite_rows(vectors, chunk)
+
+
+def check_finite(vectors):
+    """Raises the `ValueError` of `finite_rows` if a vector is not finite."""
+    for _ in finite_chunks(vectors):
+        pass

@@ -1,0 +1,248 @@
+"""The labels as a query sees them: near ones singly, far ones in groups."""
+
+import math
+from typing import NamedTuple
+
+from keras import ops
+
+
+class Partition(NamedTuple):
+    """Groups that together hold every label once, for each query.
+
+    Args:
+        logits: `[b, groups]`, float32; log of what a group weighs, -inf for one
+            that was opened.
+        starts: `[b, groups]`, int32; place of its first label.
+        sizes: `[b, groups]`, int32.
+        slack: `[b, groups]`, float32; how far from what its weight is made of a
+            member may be; 0 for labels that were scored exactly.
+        log_z: `[b, 1]`, float32; log of the sum of all weights.
+        opened: For each level, the groups that were opened: `[b, m]`, int32.
+        threshold: `[b, 1]`, float32; labels with a higher score by their sketch
+            were scored exactly.
+    """
+
+    logits: object
+    starts: object
+    sizes: object
+    slack: object
+    log_z: object
+    opened: list
+    threshold: object
+
+
+def query_partition(arrays, queries, num_opened, num_exact):
+    """Opens the tree near each query.
+
+    Args:
+        arrays: What `tree_arrays` returns, as variables.
+        queries: `[b, d]`, float32; times the inverse temperature.
+        num_opened: Groups of each level that are opened.
+        num_exact: Labels that are scored exactly, of those in opened leaves;
+            the others by their sketches. Without sketches, all are.
+
+    Returns:
+        `Partition`.
+    """
+    groups, opened, leaves = open_groups(arrays, queries, num_opened)
+    labels, threshold = score_labels(arrays, queries, leaves, num_exact)
+    logits, starts, sizes, slack = (
+        ops.concatenate(parts, axis=1)
+        for parts in zip(*groups, labels, strict=True)
+    )
+    log_z = ops.logsumexp(logits, axis=1, keepdims=True)
+    return Partition(logits, starts, sizes, slack, log_z, opened, threshold)
+
+
+def open_groups(arrays, queries, num_opened):
+    """Scores the means of groups, level by level, and opens the nearest.
+
+    Returns:
+        `(groups, opened, leaves)`: for each level `(logits, starts, sizes,
+        slack)`; the opened groups of each level; and of the last one
+        `(ids [b, m] int32, means' scores [b, m], known [b, m] bool)`.
+    """
+    rows, groups, opened, chosen, known = queries.shape[0], [], [], None, None
+    means = arrays["means_0"]
+    ids = ops.arange(means.shape[0], dtype="int32")
+    ids = ops.broadcast_to(ids, (rows, means.shape[0]))
+    score = ops.matmul(queries, ops.transpose(means))
+    for level in range(num_levels(arrays)):
+        if level:
+            means = arrays[f"means_{level}"]
+            ids, valid = members(
+                arrays[f"children_{level - 1}"], chosen, known, means.shape[1]
+            )
+            score = block_scores(queries, means, chosen)
+            score = ops.where(valid, score, -math.inf)
+        count = min(num_opened, score.shape[1])
+        best, top = ops.top_k(score, count)  # [b, m]
+        places = ops.arange(score.shape[1], dtype="int32")
+        is_open = ops.any(top[:, :, None] == places, axis=1)
+        splits = arrays[f"splits_{level}"]
+        start = ops.take(splits, ids)
+        size = ops.take(splits, ids + 1) - start
+        logit = score + ops.log(ops.cast(size, "float32"))
+        slack = ops.take(arrays[f"radii_{level}"], ids)
+        logit = ops.where(is_open, -math.inf, logit)
+        groups.append((logit, start, size, slack))
+        chosen = ops.take_along_axis(ids, top, axis=1)
+        known = ops.isfinite(best)
+        opened.append(ops.where(known, chosen, -1))
+    return groups, opened, (chosen, best, known)
+
+
+def score_labels(arrays, queries, leaves, num_exact):
+    """Scores the labels of opened leaves.
+
+    Returns:
+        `((logits, starts, sizes, slack), threshold)`, see `Partition`.
+    """
+    chosen, of_means, known = leaves
+    codes = arrays["codes"]
+    width = codes.shape[1]
+    places, valid = members(last_splits(arrays), chosen, known, width)
+    rows, count = places.shape
+    threshold = ops.full((rows, 1), -math.inf)
+    if "sketches" not in arrays or count <= num_exact:
+        score = block_scores(queries, codes, chosen)
+        slack = ops.zeros_like(score)
+    else:
+        seen = ops.matmul(queries, arrays["directions"])
+        score = block_scores(seen, arrays["sketches"], chosen)
+        score = score + ops.repeat(of_means, width, axis=1)
+        score = ops.where(valid, score, -math.inf)
+        slack = ops.take(arrays["unseen"], chosen)
+        slack = ops.repeat(slack, width, axis=1)
+        best, top = ops.top_k(score, num_exact + 1)
+        threshold = best[:, -1:]
+        best, top = best[:, :-1], top[:, :-1]
+        leaf = ops.take_along_axis(chosen, top // width, axis=1)
+        exact = products(queries, rows_of(codes, leaf, top % width))
+        # Of labels that tie with the first that is not, none is exact: so a
+        # label's score by its sketch tells.
+        near = best > threshold
+        rest = ops.where(near, 0.0, ops.take(arrays["unseen"], leaf))
+        score = replaced(score, top, ops.where(near, exact, best))
+        slack = replaced(slack, top, rest)
+    score = ops.where(valid, score, -math.inf)
+    return (score, places, ops.ones_like(places), slack), threshold
+
+
+def members(splits, chosen, known, width):
+    """What is in some groups: `(ids [b, m * width] int32, valid)`.
+
+    Args:
+        splits: `[groups + 1]`, int32.
+        chosen: `[b, m]`, int32; groups.
+        known: `[b, m]`, bool; others have no members.
+        width: Most members of a group.
+    """
+    first, end = ops.take(splits, chosen), ops.take(splits, chosen + 1)
+    ids = first[:, :, None] + ops.arange(width, dtype="int32")
+    valid = ops.logical_and(ids < end[:, :, None], known[:, :, None])
+    shape = (chosen.shape[0], chosen.shape[1] * width)
+    ids = ops.where(valid, ids, 0)
+    return ops.reshape(ids, shape), ops.reshape(valid, shape)
+
+
+def label_scores(arrays, queries, found, place):
+    """What labels weigh in a partition, as a logarithm: `[b, n]`.
+
+    Args:
+        arrays: See `query_partition`.
+        queries: See `query_partition`.
+        found: `Partition` of those queries.
+        place: `[n]` or `[b, n]`, int32; where the labels stand.
+    """
+    leaf = group_of(last_splits(arrays), place)
+    inner = place - ops.take(last_splits(arrays), leaf)
+    score = products(queries, rows_of(arrays["codes"], leaf, inner))
+    for level in reversed(range(num_levels(arrays))):
+        group = group_of(arrays[f"splits_{level}"], place)
+        of_mean = products(queries, mean_of(arrays, level, group, place))
+        if "sketches" in arrays and level == num_levels(arrays) - 1:
+            seen = ops.matmul(queries, arrays["directions"])
+            sketch = rows_of(arrays["sketches"], leaf, inner)
+            by_sketch = of_mean + products(seen, sketch)
+            score = ops.where(by_sketch > found.threshold, score, by_sketch)
+        group = group if len(group.shape) == 2 else group[None]
+        opened = found.opened[level][:, :, None]  # [b, m, 1]
+        is_open = ops.any(opened == group[:, None], axis=1)
+        score = ops.where(is_open, score, of_mean)
+    return score
+
+
+def num_levels(arrays):
+    """Levels of the tree."""
+    return sum(name.startswith("splits_") for name in arrays)
+
+
+def last_splits(arrays):
+    """Where leaves begin: `[leaves + 1]`."""
+    return arrays[f"splits_{num_levels(arrays) - 1}"]
+
+
+def group_of(splits, place):
+    """The group that has each place: int32."""
+    flat = ops.reshape(place, (-1,))
+    group = ops.searchsorted(splits, flat, side="right")
+    return ops.reshape(ops.cast(group, "int32") - 1, place.shape)
+
+
+def mean_of(arrays, level, group, place):
+    """The means of groups of a level, of which some labels are: `[..., d]`."""
+    means = arrays[f"means_{level}"]
+    if not level:
+        return ops.take(means, group, axis=0)
+    parent = group_of(arrays[f"splits_{level - 1}"], place)
+    first = ops.take(arrays[f"children_{level - 1}"], parent)
+    return rows_of(means, parent, group - first)
+
+
+def rows_of(blocks, block, inner):
+    """Rows of blocks `[blocks, s, d]`: `[..., d]`, float32."""
+    flat = ops.reshape(blocks, (-1, blocks.shape[2]))
+    rows = ops.take(flat, block * blocks.shape[1] + inner, axis=0)
+    return ops.cast(rows, "float32")
+
+
+def replaced(array, columns, values):
+    """`array` with other values in some columns of each row.
+
+    Args:
+        array: `[b, n]`.
+        columns: `[b, k]`, int; distinct in each row.
+        values: `[b, k]`.
+    """
+    rows = ops.arange(array.shape[0], dtype="int32")[:, None]
+    rows = ops.broadcast_to(rows, columns.shape)
+    where = ops.stack([rows, ops.cast(columns, "int32")], axis=-1)
+    return ops.scatter_update(
+        array, ops.reshape(where, (-1, 2)), ops.reshape(values, (-1,))
+    )
+
+
+def products(queries, vectors):
+    """Inner products of queries `[b, d]` with their vectors: `[b, n]`.
+
+    Args:
+        queries: `[b, d]`, float32.
+        vectors: `[b, n, d]`, or `[n, d]`, the same for all; float32.
+    """
+    if len(vectors.shape) == 2:
+        return ops.matmul(queries, ops.transpose(vectors))
+    return ops.einsum("bd,bnd->bn", queries, vectors)
+
+
+def block_scores(queries, blocks, chosen):
+    """Products of queries with all vectors of some blocks: `[b, m * s]`.
+
+    Args:
+        queries: `[b, d]`, float32.
+        blocks: `[blocks, s, d]`, float.
+        chosen: `[b, m]`, int.
+    """
+    near = ops.cast(ops.take(blocks, chosen, axis=0), "float32")
+    scores = ops.einsum("bd,bmsd->bms", queries, near)
+    return ops.reshape(scores, (queries.shape[0], -1))
