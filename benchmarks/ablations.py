@@ -6,9 +6,8 @@
 out, after the last epoch: by these the defaults of its training were chosen.
 "test" are those of the finished model, whose parts are weighed by the same
 queries: what does not help gets weight 0, and its row is that of "as it is".
-Arms that change only how scores are combined take the
-trained encoder of "as it is". Figures that are not measured again stay in the
-file of results.
+Arms that change nothing before the encoder is trained take that of "as it is".
+Figures that are not measured again stay in the file of results.
 """
 
 import argparse
@@ -21,15 +20,16 @@ import tempfile
 from record import read_results, timed_run_in, write_results
 
 AS_IT_IS = "as it is"
-FUSIONS = {
+SAME_ENCODER = {
     "no memory of training queries": {"memory": 0},
     "no popularity of labels": {"popularity": False},
+    "a tree over the scores": {"fusion": "tree"},
+    "classifiers, frozen encoder": {"classifier_epochs": 4},
 }
 ARMS = {
     "free vector per 8 labels": ["--label-clusters", 8],
     "a fifth of the tokens hidden": ["--token-dropout", 0.2],
     "random batches": ["--cluster-start", 1_000_000],
-    "classifiers, frozen encoder": ["--classifier-epochs", 4],
 }
 # What is on by default is taken away, and what is not is added.
 LABEL_TEXTS = {
@@ -68,7 +68,7 @@ def main():
 
 
 def measure(data, seed, arm, flags):
-    """The figures of one arm, with "as it is" those of all fusions.
+    """The figures of one arm, with "as it is" those of all with its encoder.
 
     Returns:
         `{arm: {"held out P@1": percent, ...}}`.
@@ -77,7 +77,7 @@ def measure(data, seed, arm, flags):
         run = pathlib.Path(folder) / "run"
         rows = {arm: figures(run, data, seed, flags)}
         settings = json.loads((run / "recipe.json").read_text())
-        for name, fields in FUSIONS.items() if arm == AS_IT_IS else ():
+        for name, fields in SAME_ENCODER.items() if arm == AS_IT_IS else ():
             # A run of the other recipe, trained but not finished.
             (run / "metrics.json").unlink()
             recipe = settings["recipe"] | fields
@@ -90,6 +90,7 @@ def measure(data, seed, arm, flags):
 def as_flag(field):
     """A field of the recipe as an argument of `train.py`."""
     name, value = field
+    name = name.replace("_", "-")
     return f"--no-{name}" if value is False else f"--{name}={value}"
 
 

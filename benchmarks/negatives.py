@@ -3,15 +3,17 @@
     python benchmarks/negatives.py --data ../shared/data
 
 An encoder is trained for one epoch; the samplers then draw for 256 queries that
-it was not trained on, at an inverse temperature of 20. "scored" vectors are
-those that are compared with a query, of which the exact softmax compares all;
-"ms" is the time of a compiled call for all queries. Writes a drawing beside the
-results.
+it was not trained on, at an inverse temperature of 20. "cost" is the share of
+the products that the exact softmax takes, which compares a query with all
+labels; "ms" is the time of a compiled call for all queries. Figures are means
+over queries, and over seeds. Writes a drawing beside the results.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
+import statistics
 import sys
 import tempfile
 import time
@@ -23,7 +25,8 @@ from record import RESULTS, read_results, write_results
 from tfxc.allocator import keep_freed_memory
 
 QUERIES, DRAWS = 256, 64
-FIGURES = ("total_variation", "kl", "bias", "deviation", "effective")
+FIGURES = ("total_variation", "kl", "effective")
+ROOTS = {"bias": "squared_bias", "deviation": "variance"}
 
 
 def main():
@@ -36,6 +39,7 @@ def main():
         "--dataset", nargs="+", default=["yso-finna-en", "cooking"]
     )
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument(
         "--keep", type=pathlib.Path, help="folder for vectors, to go on with"
     )
@@ -46,27 +50,43 @@ def main():
     command = f"python benchmarks/negatives.py --data {options.data}"
     results = read_results("negatives")
     for dataset in options.dataset:
-        vectors = kept_vectors(options, dataset)
-        results[dataset] = measured(*vectors, options.inverse_temperature)
-        write_results("negatives", command, results)
+        by_seed = {}
+        for seed in options.seeds:
+            vectors = kept_vectors(options, dataset, seed)
+            by_seed[seed] = measured(*vectors, options.inverse_temperature)
+            results[dataset] = {"mean": mean(by_seed), "by_seed": by_seed}
+            with contextlib.redirect_stdout(None):  # so that none is lost
+                write_results("negatives", command, results)
+    write_results("negatives", command, results)
     draw(results)
 
 
-def kept_vectors(options, dataset):
+def mean(by_seed):
+    """The means of all figures over the seeds, of the same form."""
+    first, *_ = found = list(by_seed.values())
+    if isinstance(first, dict):
+        return {
+            name: mean({seed: row[name] for seed, row in by_seed.items()})
+            for name in first
+        }
+    return statistics.mean(found)
+
+
+def kept_vectors(options, dataset, seed):
     """`trained_vectors`, from `--keep` if they are there."""
     import numpy as np
 
     data = options.data / dataset
     if options.keep is None:
-        return trained_vectors(data, options.epochs)
-    file = options.keep / f"{dataset}-{options.epochs}.npz"
+        return trained_vectors(data, options.epochs, seed)
+    file = options.keep / f"{dataset}-{options.epochs}-{seed}.npz"
     if not file.exists():
-        np.savez(file, *trained_vectors(data, options.epochs))
+        np.savez(file, *trained_vectors(data, options.epochs, seed))
     with np.load(file) as arrays:
         return tuple(arrays.values())
 
 
-def trained_vectors(data, epochs):
+def trained_vectors(data, epochs, seed):
     """`(queries, labels, positives, counts)` of an encoder on real data."""
     import dataclasses
 
@@ -78,7 +98,7 @@ def trained_vectors(data, epochs):
     from models import ngame
 
     constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
-    recipe = dataclasses.replace(constructor(), epochs=epochs)
+    recipe = dataclasses.replace(constructor(), epochs=epochs, seed=seed)
     dataset, key = tfxc.data.load_dataset(data)
     with tempfile.TemporaryDirectory() as folder:
         run = tfxc.run.Run(pathlib.Path(folder) / "run")
@@ -103,19 +123,16 @@ def samplers_of(queries, labels, counts, beta):
     size = len(labels)
     some = np.random.default_rng(0).permutation(size)[: max(size // 16, 32)]
 
-    def tree(opened, leaf_size=64, **options):
+    def tree(opened, exact, **options):
         return lambda: negatives.ClusterTreeSampler(
-            labels, beta, opened=opened, leaf_size=leaf_size, **options
+            labels, beta, opened=opened, exact=exact, **options
         )
 
-    def coded(landmarks, opened):
+    def coded(landmarks):
         rows = np.random.default_rng(1).permutation(size)[:landmarks]
         nystrom = negatives.Nystrom(labels[rows])
         return lambda: negatives.ClusterTreeSampler(
-            nystrom.codes(labels),
-            beta,
-            opened=opened,
-            projection=nystrom.basis(),
+            nystrom.codes(labels), beta, projection=nystrom.basis()
         )
 
     return {
@@ -126,10 +143,13 @@ def samplers_of(queries, labels, counts, beta):
         ),
         "midx, 64 words": lambda: negatives.Midx(labels, beta, words=64),
         "midx, 256 words": lambda: negatives.Midx(labels, beta, words=256),
-        **{f"tree, {n} opened": tree(n) for n in (1, 2, 4, 8, 16)},
-        **{f"tree of 32, {n} opened": tree(n, 32) for n in (4, 8)},
-        "tree, 4 opened, chain of 4": tree(4, steps=4),
-        "tree, 128 landmarks, 8 opened": coded(128, 8),
+        **{f"tree, {n} opened, no sketches": tree(n, size) for n in (2, 4, 8)},
+        "tree, 8 opened, chain of 4": tree(8, size, steps=4),
+        **{
+            f"tree, {n} opened, {k} exact": tree(n, k)
+            for n, k in ((24, 96), (48, 192), (96, 384), (192, 768))
+        },
+        "tree, 128 landmarks": coded(128),
     }
 
 
@@ -151,13 +171,21 @@ def measured(queries, labels, positives, counts, beta):
         )
         rows[name] = {
             **{figure: float(np.mean(found[figure])) for figure in FIGURES},
+            **{
+                root: max(float(np.mean(found[square])), 0) ** 0.5
+                for root, square in ROOTS.items()
+            },
             "ms": found["microseconds"] * len(queries) / 1000,
             "bytes": int(found["bytes"]),
             "seconds_to_build": made,
         }
         if isinstance(sampler, ClusterTreeSampler):
-            scored = sampler.partition(queries[:1]).logits.shape[1]
-            rows[name]["scored_percent"] = 100 * scored / len(labels)
+            products = sampler.products_per_query() + DRAWS * sampler.steps
+            # Codes are shorter than vectors; the query is coded, too.
+            if sampler.projection is not None:
+                products *= sampler.dim / labels.shape[1]
+                products += sampler.dim
+            rows[name]["cost_percent"] = 100 * products / len(labels)
             bound = np.asarray(sampler.bound(queries))
             rows[name]["median_log_bound"] = float(np.median(bound))
         rows[name]["median_total_variation"] = float(
@@ -195,6 +223,7 @@ def draw(results):
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False)[0]
     for axes, (dataset, found) in zip(panels, results.items(), strict=True):
+        found = found["mean"]
         for name, row in found["samplers"].items():
             distance = max(row["total_variation"], 1e-4)
             axes.plot(row["ms"], distance, "o")

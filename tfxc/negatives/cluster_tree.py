@@ -6,21 +6,24 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.chain_law import chain_law
 from tfxc.negatives.finite import check_finite
 from tfxc.negatives.nested_partition import (
     NestedPartition,
     balanced_partition,
 )
 from tfxc.negatives.query_partition import (
-    group_of,
+    exact_scores,
     label_scores,
-    last_splits,
     num_levels,
-    products,
     query_partition,
-    rows_of,
 )
-from tfxc.negatives.sampler import Sampler, categorical, fill
+from tfxc.negatives.sampler import (
+    Sampler,
+    all_log_probs,
+    categorical,
+    fill,
+)
 from tfxc.negatives.tree_arrays import tree_arrays
 
 
@@ -60,8 +63,7 @@ class ClusterTreeSampler(Sampler):
         opened: Groups of each level that are opened.
         branching: Groups that a group falls into; a power of two.
         leaf_size: Most labels of a leaf.
-        sketch: Directions of the sketches; 0 to score all labels of opened
-            leaves exactly.
+        sketch: Directions of the sketches.
         exact: Labels of opened leaves that are scored exactly.
         steps: Length of the chain.
         projection: `[d, d']`, float; what turns query vectors into codes, see
@@ -106,7 +108,6 @@ class ClusterTreeSampler(Sampler):
         self.projection = None
         if projection is not None:
             self.projection = self.variable("projection", projection)
-        self.closed_form = not steps
         arrays = self._arrays(self._clustered(label_vectors), label_vectors)
         self.parts = {n: self.variable(n, a) for n, a in arrays.items()}
 
@@ -180,7 +181,7 @@ class ClusterTreeSampler(Sampler):
     def _corrected(self, queries, ids, place, log_q, num, seed):
         """Runs the chains: see the class."""
         shape = (queries.shape[0], self.steps + 1, num)
-        score = self._exact_scores(self._scaled(queries), place)
+        score = exact_scores(self.parts, self._scaled(queries), place)
         log_z = ops.logsumexp(score - log_q, axis=1, keepdims=True) - math.log(
             shape[1] * num
         )
@@ -203,11 +204,24 @@ class ClusterTreeSampler(Sampler):
         """See `Sampler`; with `steps`, not the law but what draws tend to: P,
         with the Z of the partition.
         """
+        if not self.steps:
+            return self._log_proposal(queries, ids)
+        place = ops.take(self.parts["place"], ids)  # [n] or [b, n]
+        score = exact_scores(self.parts, self._scaled(queries), place)
+        return score - self.partition(queries).log_z
+
+    def _log_proposal(self, queries, ids, **batch):
+        """The log-probability of drawing labels from the partition."""
         place = ops.take(self.parts["place"], ids)  # [n] or [b, n]
         scaled, found = self._scaled(queries), self.partition(queries)
-        if self.steps:
-            return self._exact_scores(scaled, place) - found.log_z
         return label_scores(self.parts, scaled, found, place) - found.log_z
+
+    def law(self, queries, **batch):
+        if not self.steps:
+            return super().law(queries)
+        target = super().law(queries)
+        proposal = all_log_probs(self._log_proposal, queries, self.num_labels)
+        return chain_law(target, proposal, self.steps)
 
     def partition(self, queries):
         """The groups that the labels fall into for each query: `Partition`."""
@@ -220,23 +234,16 @@ class ClusterTreeSampler(Sampler):
         """How many products of vectors a partition takes, of full length."""
         means = self.parts["means_0"].shape[0]
         blocks = [
-            self.parts[f"means_{level}"].shape[1]
+            self.parts[f"means_{level}"].shape[2]
             for level in range(1, num_levels(self.parts))
         ]
-        leaves, width, _ = self.parts["codes"].shape
+        leaves, _, width = self.parts["sketches"].shape
         opened = min(self.num_opened, leaves)
-        if not self.num_directions or opened * width <= self.num_exact:
+        if opened * width <= self.num_exact:
             return means + opened * (sum(blocks) + width)
         share = self.num_directions / self.dim
         of_sketches = self.num_directions + share * opened * width
         return means + opened * sum(blocks) + of_sketches + self.num_exact
-
-    def _exact_scores(self, scaled, place):
-        """Of the labels at some places: `[b, n]`."""
-        splits = last_splits(self.parts)
-        leaf = group_of(splits, place)
-        inner = place - ops.take(splits, leaf)
-        return products(scaled, rows_of(self.parts["codes"], leaf, inner))
 
     def bound(self, queries):
         """An upper bound on `max over y of log P(y | x) - log Q(y | x)`: `[b]`.

@@ -5,8 +5,6 @@ import time
 import numpy as np
 from keras import ops
 
-LABELS = 8192  # that are asked about at once
-
 
 def diagnose(
     sampler,
@@ -26,12 +24,12 @@ def diagnose(
     vector, which is beta times the mean of y under P, less the positives':
 
     ```
-    total_variation   half of sum over labels of |P - Q|; it and kl are NaN
-                      where no closed form of Q is known
+    total_variation   half of sum over labels of |P - Q|
     kl                sum over labels of P log(P / Q)
-    bias, deviation   of the self-normalised estimate of g by `num` draws,
-                      weights ~ e^(beta x . y) / Q: length of its mean error,
-                      and root of its variance, as shares of |g|
+    squared_bias,     of the self-normalised estimate of g by `num` draws,
+    variance          weights ~ e^(beta x . y) / Q: the square of its mean error
+                      and its variance, as shares of |g|^2; estimates, of which
+                      that of a bias of zero is below zero half of the time
     effective         draws that count: (sum of weights)^2 / (num sum of
                       weights^2)
     microseconds      per query, of a call that draws for all of them
@@ -57,14 +55,12 @@ def diagnose(
     vectors = np.asarray(label_vectors, np.float32)
     log_p = (inverse_temperature * queries @ vectors.T).astype(np.float64)
     log_p -= log_sum_exp(log_p)
-    log_q = all_log_probs(sampler, queries, len(vectors), batch)
+    log_q = sampler.law(queries, **batch)
     p, q = np.exp(log_p), np.exp(log_q)
     found = {"total_variation": np.abs(p - q).sum(axis=1) / 2}
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (log_p - log_q), 0)
     found["kl"] = terms.sum(axis=1)
-    if not sampler.closed_form:
-        found = {name: np.full(len(p), np.nan) for name in found}
     exact = p @ vectors  # [q, d]
     length = np.linalg.norm(exact, axis=1)
     if positives is not None:
@@ -83,27 +79,13 @@ def diagnose(
         effective += 1 / (num * np.vecdot(weights, weights)) / rounds
     bias = np.vecdot(total, total)
     # The mean of the rounds has a variance of its own.
-    variance = np.maximum(square - bias, 0) * rounds / max(rounds - 1, 1)
-    bias = np.maximum(bias - variance / rounds, 0)
-    found["bias"] = np.sqrt(bias) / length
-    found["deviation"] = np.sqrt(variance) / length
+    variance = (square - bias) * rounds / max(rounds - 1, 1)
+    found["squared_bias"] = (bias - variance / rounds) / length**2
+    found["variance"] = variance / length**2
     found["effective"] = effective
     found["microseconds"] = microseconds(sampler, queries, num, batch)
     found["bytes"] = sum(array.nbytes for array in sampler.state().values())
     return found
-
-
-def all_log_probs(sampler, queries, num_labels, batch):
-    """log Q of every label for every query: `[q, L]`, float64."""
-    parts = [
-        sampler.log_prob(
-            queries, np.arange(start, min(start + LABELS, num_labels)), **batch
-        )
-        for start in range(0, num_labels, LABELS)
-    ]
-    return np.concatenate(
-        [ops.convert_to_numpy(part) for part in parts], axis=1
-    ).astype(np.float64)
 
 
 def microseconds(sampler, queries, num, batch, repeats=7):

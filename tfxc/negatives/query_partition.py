@@ -39,7 +39,7 @@ def query_partition(arrays, queries, num_opened, num_exact):
         queries: `[b, d]`, float32; times the inverse temperature.
         num_opened: Groups of each level that are opened.
         num_exact: Labels that are scored exactly, of those in opened leaves;
-            the others by their sketches. Without sketches, all are.
+            the others by their sketches.
 
     Returns:
         `Partition`.
@@ -69,9 +69,9 @@ def open_groups(arrays, queries, num_opened):
     score = ops.matmul(queries, ops.transpose(means))
     for level in range(num_levels(arrays)):
         if level:
-            means = arrays[f"means_{level}"]
+            means = arrays[f"means_{level}"]  # [parents, d, most children]
             ids, valid = members(
-                arrays[f"children_{level - 1}"], chosen, known, means.shape[1]
+                arrays[f"children_{level - 1}"], chosen, known, means.shape[2]
             )
             score = block_scores(queries, means, chosen)
             score = ops.where(valid, score, -math.inf)
@@ -99,30 +99,30 @@ def score_labels(arrays, queries, leaves, num_exact):
         `((logits, starts, sizes, slack), threshold)`, see `Partition`.
     """
     chosen, of_means, known = leaves
-    codes = arrays["codes"]
-    width = codes.shape[1]
-    places, valid = members(last_splits(arrays), chosen, known, width)
+    splits = arrays[f"splits_{num_levels(arrays) - 1}"]
+    width = arrays["sketches"].shape[2]
+    places, valid = members(splits, chosen, known, width)
     rows, count = places.shape
     threshold = ops.full((rows, 1), -math.inf)
-    if "sketches" not in arrays or count <= num_exact:
-        score = block_scores(queries, codes, chosen)
+    if count <= num_exact:
+        score = exact_scores(arrays, queries, places)
         slack = ops.zeros_like(score)
     else:
         seen = ops.matmul(queries, arrays["directions"])
         score = block_scores(seen, arrays["sketches"], chosen)
-        score = score + ops.repeat(of_means, width, axis=1)
+        score = score + repeated(of_means, width)
         score = ops.where(valid, score, -math.inf)
-        slack = ops.take(arrays["unseen"], chosen)
-        slack = ops.repeat(slack, width, axis=1)
+        slack = repeated(ops.take(arrays["unseen"], chosen), width)
+        # Not cut in two: XLA sorts all where a part of top_k is used.
         best, top = ops.top_k(score, num_exact + 1)
-        threshold = best[:, -1:]
-        best, top = best[:, :-1], top[:, :-1]
-        leaf = ops.take_along_axis(chosen, top // width, axis=1)
-        exact = products(queries, rows_of(codes, leaf, top % width))
-        # Of labels that tie with the first that is not, none is exact: so a
-        # label's score by its sketch tells.
+        threshold = ops.min(best, axis=1, keepdims=True)
+        exact = exact_scores(
+            arrays, queries, ops.take_along_axis(places, top, axis=1)
+        )
+        # The last is not exact, nor are those that tie with it: so a label's
+        # score by its sketch tells.
         near = best > threshold
-        rest = ops.where(near, 0.0, ops.take(arrays["unseen"], leaf))
+        rest = ops.where(near, 0.0, ops.take_along_axis(slack, top, axis=1))
         score = replaced(score, top, ops.where(near, exact, best))
         slack = replaced(slack, top, rest)
     score = ops.where(valid, score, -math.inf)
@@ -155,15 +155,15 @@ def label_scores(arrays, queries, found, place):
         found: `Partition` of those queries.
         place: `[n]` or `[b, n]`, int32; where the labels stand.
     """
-    leaf = group_of(last_splits(arrays), place)
-    inner = place - ops.take(last_splits(arrays), leaf)
-    score = products(queries, rows_of(arrays["codes"], leaf, inner))
+    score = exact_scores(arrays, queries, place)
     for level in reversed(range(num_levels(arrays))):
-        group = group_of(arrays[f"splits_{level}"], place)
+        splits = arrays[f"splits_{level}"]
+        group = group_of(splits, place)
         of_mean = products(queries, mean_of(arrays, level, group, place))
-        if "sketches" in arrays and level == num_levels(arrays) - 1:
+        if level == num_levels(arrays) - 1:
             seen = ops.matmul(queries, arrays["directions"])
-            sketch = rows_of(arrays["sketches"], leaf, inner)
+            inner = place - ops.take(splits, group)
+            sketch = columns_of(arrays["sketches"], group, inner)
             by_sketch = of_mean + products(seen, sketch)
             score = ops.where(by_sketch > found.threshold, score, by_sketch)
         group = group if len(group.shape) == 2 else group[None]
@@ -178,9 +178,10 @@ def num_levels(arrays):
     return sum(name.startswith("splits_") for name in arrays)
 
 
-def last_splits(arrays):
-    """Where leaves begin: `[leaves + 1]`."""
-    return arrays[f"splits_{num_levels(arrays) - 1}"]
+def exact_scores(arrays, queries, place):
+    """Products with the labels at some places `[n]` or `[b, n]`: `[b, n]`."""
+    codes = ops.take(arrays["codes"], place, axis=0)
+    return products(queries, ops.cast(codes, "float32"))
 
 
 def group_of(splits, place):
@@ -197,14 +198,23 @@ def mean_of(arrays, level, group, place):
         return ops.take(means, group, axis=0)
     parent = group_of(arrays[f"splits_{level - 1}"], place)
     first = ops.take(arrays[f"children_{level - 1}"], parent)
-    return rows_of(means, parent, group - first)
+    return columns_of(means, parent, group - first)
 
 
-def rows_of(blocks, block, inner):
-    """Rows of blocks `[blocks, s, d]`: `[..., d]`, float32."""
-    flat = ops.reshape(blocks, (-1, blocks.shape[2]))
-    rows = ops.take(flat, block * blocks.shape[1] + inner, axis=0)
-    return ops.cast(rows, "float32")
+def columns_of(blocks, block, inner):
+    """Columns of blocks `[blocks, d, s]`: `[..., d]`, float32."""
+    _, dim, width = blocks.shape
+    start = block * (dim * width) + inner
+    steps = ops.arange(dim, dtype="int32") * width
+    flat = ops.reshape(blocks, (-1,))
+    return ops.cast(ops.take(flat, start[..., None] + steps), "float32")
+
+
+def repeated(array, count):
+    """Each column so many times: `[b, m]` becomes `[b, m * count]`."""
+    rows, columns = array.shape
+    wide = ops.broadcast_to(array[:, :, None], (rows, columns, count))
+    return ops.reshape(wide, (rows, columns * count))
 
 
 def replaced(array, columns, values):
@@ -232,7 +242,8 @@ def products(queries, vectors):
     """
     if len(vectors.shape) == 2:
         return ops.matmul(queries, ops.transpose(vectors))
-    return ops.einsum("bd,bnd->bn", queries, vectors)
+    # XLA compiles small products on CPUs badly, and sums well.
+    return ops.sum(queries[:, None] * vectors, axis=2)
 
 
 def block_scores(queries, blocks, chosen):
@@ -240,9 +251,9 @@ def block_scores(queries, blocks, chosen):
 
     Args:
         queries: `[b, d]`, float32.
-        blocks: `[blocks, s, d]`, float.
+        blocks: `[blocks, d, s]`, float.
         chosen: `[b, m]`, int.
     """
     near = ops.cast(ops.take(blocks, chosen, axis=0), "float32")
-    scores = ops.einsum("bd,bmsd->bms", queries, near)
+    scores = ops.sum(queries[:, None, :, None] * near, axis=2)
     return ops.reshape(scores, (queries.shape[0], -1))

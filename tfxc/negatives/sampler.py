@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+ASKED = 8192  # labels whose probability is asked for at once
+
 
 class Sampler(keras.layers.Layer):
     """Draws labels for queries, and says how likely each draw was.
@@ -32,8 +34,6 @@ class Sampler(keras.layers.Layer):
         relevance is 0, or -1 for a label that is right for the query and so
         is no negative of it.
     """
-
-    closed_form = True  # whether `log_prob` is the law of the draws
 
     def __init__(self, num_labels, seed=0, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
@@ -68,6 +68,10 @@ class Sampler(keras.layers.Layer):
             **batch: As in `sample`.
         """
         raise NotImplementedError
+
+    def law(self, queries, **batch):
+        """log Q of every label: `[b, L]`, float64; takes as much memory."""
+        return all_log_probs(self.log_prob, queries, self.num_labels, **batch)
 
     def components(self, num):
         """Who makes how many of `num` draws: `[(sampler, count)]`."""
@@ -131,6 +135,19 @@ class Sampler(keras.layers.Layer):
         }
 
 
+def all_log_probs(log_prob, queries, num_labels, **batch):
+    """What a `Sampler.log_prob` says of every label: `[b, L]`, float64."""
+    parts = [
+        log_prob(
+            queries, np.arange(start, min(start + ASKED, num_labels)), **batch
+        )
+        for start in range(0, num_labels, ASKED)
+    ]
+    return np.concatenate(
+        [np.float64(ops.convert_to_numpy(part)) for part in parts], axis=1
+    )
+
+
 def categorical(logits, num, seed):
     """Draws columns by the softmax of each row: `[b, num]`, int32.
 
@@ -146,9 +163,17 @@ def categorical(logits, num, seed):
     sums = ops.cumsum(ops.exp(logits - top), axis=1)  # [b, n]
     share = keras.random.uniform((logits.shape[0], num), seed=seed)
     share = share * sums[:, -1:]
-    # The first column whose sum is above the share.
-    below = ops.cast(sums[:, None] <= share[:, :, None], "int32")
-    found = ops.minimum(ops.sum(below, axis=2), logits.shape[1] - 1)
+    # The first column whose sum is above the share, by bisection.
+    columns = logits.shape[1]
+    found = ops.zeros(share.shape, "int32")
+    for power in reversed(range(columns.bit_length())):
+        ahead = found + 2**power
+        last = ops.minimum(ahead, columns) - 1
+        below = ops.take_along_axis(sums, last, axis=1) <= share
+        found = ops.where(
+            ops.logical_and(below, ahead <= columns), ahead, found
+        )
+    found = ops.minimum(found, columns - 1)
     # Rounding may end at a column that is never drawn.
     drawn = ops.isfinite(ops.take_along_axis(logits, found, axis=1))
     best = ops.cast(ops.argmax(logits, axis=1, keepdims=True), "int32")
