@@ -38,7 +38,7 @@ class LabelIndex:
         leaves=None,
         probes=None,
         tolerance=0.05,
-        rebalance=3.0,
+        rebalance=2.5,
     ):
         self.leaves = leaves or max(int(len(vectors) ** 0.5), 1)
         self.probes = probes or max(self.leaves // 8, 1)
