@@ -7,7 +7,8 @@ out, after the last epoch: by these the defaults of its training were chosen.
 "test" are those of the finished model, whose parts are weighed by the same
 queries: what does not help gets weight 0, and its row is that of "as it is".
 Arms that change nothing before the encoder is trained take that of "as it is".
-Of more than 10,000 test rows, every so many are used. Figures that are not measured again stay in the file of results.
+Of more than 10,000 test rows, every so many are used. Figures that are not
+measured again stay in the file of results.
 """
 
 import argparse
