@@ -36,6 +36,7 @@ PEERS = {
     "st-minilm-mnrl-1ep": "the same, 1 epoch of MNRL",
     "st-minilm-mnrl-3ep": "the same, 3 epochs",
 }
+TREE = "tree, 96 opened, 384 exact"
 COMPARED = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5", "R@10", "R@100")
 
 
@@ -135,6 +136,7 @@ def rows():
             report["command"],
         )
     yield from side_by_side()
+    yield from negatives_rows()
     report = read("demo")
     demo = report["results"]
     yield (
@@ -243,6 +245,76 @@ def side_by_side():
     )
 
 
+def negatives_rows():
+    """The rows of samplers of negatives."""
+    report = read("negatives")
+    found = report["results"]["yso-finna-en"]
+    row = found["mean"]["samplers"][TREE]
+    yield (
+        "draws near the softmax over 24,965 labels, inverse temperature 20: "
+        f"median total variation, mean of {len(found['by_seed'])}",
+        "≤ 0.05 at 5% of the products",
+        f"{row['median_total_variation']:.3f} at {row['cost_percent']:.1f}%",
+        report["command"],
+    )
+    report = read("label_index")
+    found = report["results"]["summary"]
+    what = "ScaNN takes over a tenth of 50,000 labels"
+    yield (
+        f"{what}: share of the time of a build, with training anew",
+        "≤ 10%",
+        f"{100 * found['share_of_a_build']:.1f}%, "
+        f"{100 * found['share_of_a_build_with_rebalancing']:.1f}%",
+        report["command"],
+    )
+    yield (
+        f"{what}, 50 times: recall@100 that a new index has more, at most",
+        "≤ 1 point",
+        f"{found['recall_lost_most']:.1f}, {found['recall_lost_last']:.1f} "
+        "in the end",
+        report["command"],
+    )
+
+
+def samplers():
+    """The lines of samplers beside the exact softmax."""
+    yield (
+        "| | total variation | median | KL | bias | deviation | effective | "
+        "cost % | ms | MB | s to build |"
+    )
+    yield "|---|" + "---|" * 10
+    for dataset, found in read("negatives")["results"].items():
+        mean = found["mean"]
+        labels = f"{mean['labels']:,.0f} labels"
+        yield f"| **{dataset}, {labels}** |" + " |" * 10
+        yield (
+            "| exact softmax | 0 | 0 | 0 | 0 | | 1 | 100 | "
+            f"{mean['exact_ms']:.0f} | | |"
+        )
+        for name, row in mean["samplers"].items():
+            cost = row.get("cost_percent")
+            shown = [
+                f"{row['total_variation']:.3f}",
+                f"{row['median_total_variation']:.3f}",
+                f"{row['kl']:.2f}",
+                f"{row['bias']:.2f}",
+                f"{row['deviation']:.2f}",
+                f"{row['effective']:.2f}",
+                "" if cost is None else f"{cost:.1f}",
+                f"{row['ms']:.0f}",
+                f"{row['bytes'] / 1e6:.1f}",
+                f"{row['seconds_to_build']:.1f}",
+            ]
+            yield f"| {name} | {' | '.join(shown)} |"
+        for name, row in mean["partitions"].items():
+            distance = row["median_total_variation"]
+            built = row["seconds_to_build"]
+            yield (
+                f"| groups of {name} | | {distance:.3f} | | | | | | | | "
+                f"{built:.1f} |"
+            )
+
+
 def ablations():
     """The lines of what each addition to NGAME is worth."""
     shown = [f"held out {name}" for name in ("P@1", "P@5", "PSP@1", "R@100")]
@@ -268,6 +340,7 @@ def main():
         "results": lines(),
         "peers": comparison(),
         "ablations": ablations(),
+        "samplers": samplers(),
     }
     for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
