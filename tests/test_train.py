@@ -37,9 +37,8 @@ def state(folder, phase):
     arrays, meta = read_arrays(checkpoint)
     clusters, _ = read_arrays(checkpoints / "clusters")
     bank = np.load(checkpoints / "bank.npy")
-    times = {"seconds", "fit_seconds", "step_seconds", "plan_seconds"}
     history = [
-        {name: row[name] for name in row.keys() - times}
+        {name: row[name] for name in row if "seconds" not in name}
         for row in meta["history"]
     ]
     return {

@@ -47,7 +47,7 @@ def test_just_enough_rows_to_weigh_scores_on(rows, asked):
     ],
 )
 def test_refused_as_any_recipe_with_texts(fields, message):
-    """Their own tests say what else is: test_text_recipe, test_negatives."""
+    """What else is, is tested in test_text_recipe and test_check_negatives."""
     few = {"batch_size": 16, "num_candidates": 32}
     found = refusal(ngame, dataset_of(1000), **{**few, **fields})
     assert found.startswith(message), found

@@ -200,6 +200,21 @@ def test_curves():
     assert draw_curves([]) == draw_curves([{"epoch": 1, "x": "n/a"}]) == []
 
 
+def test_curves_of_refreshes():
+    """Their times are among the seconds; a warm-up may have no figures."""
+    history = [
+        {"refreshes": 0, "rebalanced": 0, "refresh_seconds": 0.0, "seconds": 9},
+        {"refreshes": 4, "rebalanced": 1, "refresh_seconds": 0.5, "seconds": 9},
+    ]
+    history[1] |= {"encoded_labels": 80, "stale_steps": 5}
+    assert [curve.text for curve in draw_curves(history)] == [
+        "labels: encoded_labels 80",
+        "refreshes: refreshes 0 to 4; rebalanced 0 to 1",
+        "seconds: refresh_seconds 0 to 0.5; seconds 9 to 9",
+        "stale_steps 5",
+    ]
+
+
 def test_many_epochs():
     history = [{"epoch": i, "loss": 1 / i} for i in range(1, 500)]
     [curve] = draw_curves(history)

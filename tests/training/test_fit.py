@@ -13,6 +13,7 @@
 import csv
 import json
 
+import keras
 import numpy as np
 import pytest
 from tiny_training import (
@@ -127,6 +128,22 @@ def test_history_is_written(whole):
         (checkpoints / "epoch-00004/manifest.json").read_text()
     )
     assert manifest["meta"]["history"] == json.loads(json.dumps(history))
+
+
+def test_what_callbacks_tell_is_written(data, tmp_path):
+    """In the epochs of which they tell it; others leave the place empty."""
+
+    class Telling(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.report = {"seen": epoch} if epoch else {}
+
+    silent = keras.callbacks.Callback()
+    training = Training(data, tmp_path, jit=False)
+    history = training.fit(2, callbacks=[silent, Telling()])
+    assert "seen" not in history[0] and history[1]["seen"] == 1
+    with open(training.run.folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seen"] for row in rows] == ["", "1"]
 
 
 def test_a_finished_run_does_nothing(whole, data):

@@ -1,58 +1,62 @@
-"""Invariants of what a recipe may ask of its negatives:
+"""Invariants of the negatives that a recipe names:
 
-- a batch shares its draws among its queries, no more than there are labels,
-  in whole chunks, and with room for what a mixture draws of all labels;
-- candidates must leave out some label, for draws to add any;
-- a recipe without negatives may hold anything.
+- each name has its sampler;
+- vectors that are not finite leave a sampler as it was, and the run says so;
+  the next refresh takes over what there is then.
 """
 
+import types
+import typing
+
+import numpy as np
 import pytest
+from refresh_cases import Steps, unit
 
-from tfxc import InputError
-from tfxc.training import TextRecipe, check_negatives
+from tfxc.training import Negatives, TextRecipe, drawn_negatives
+from tfxc.training import negatives as module
 
-FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"num_negatives": 31}, "at most the 30 labels.*Received: 31"),
-        ({"num_negatives": 17}, "the 16 queries of a batch or a multiple"),
-        ({"num_candidates": 30}, "fewer --num-candidates than 30 labels"),
-        (
-            {"num_negatives": 3, "negatives": "cache"},
-            "--num-negatives: expected 4 to --batch-size.*Received: 3",
-        ),
-        (
-            {"num_negatives": 32, "negatives": "nearest", "batch_size": 8},
-            "--num-negatives: .*Received: 32",
-        ),
-        (
-            {"num_negatives": 16, "negatives": "nearest", "batch_size": 8},
-            "--num-negatives: expected 4 to --batch-size.*Received: 16",
-        ),
-        (
-            {"num_negatives": 6, "chunk_rows": 4},
-            "--num-negatives: expected a multiple of --chunk-rows.*: 6",
-        ),
-    ],
-)
-def test_refused(fields, message):
-    with pytest.raises(InputError, match=message):
-        check_negatives(TextRecipe(**{**FIELDS, **fields}), 30)
-    check_negatives(TextRecipe(**{**FIELDS, **fields, "negatives": "none"}), 30)
+LABELS = 200
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        *({"num_negatives": num, "batch_size": 8} for num in (5, 8, 16)),
-        {"num_negatives": 4, "negatives": "nearest"},
-        {"num_negatives": 16, "negatives": "cache"},
-        {"num_negatives": 30, "batch_size": 30},
-        {"num_negatives": 8, "chunk_rows": 4, "num_candidates": 29},
-    ],
-)
-def test_accepted(fields):
-    check_negatives(TextRecipe(**{**FIELDS, **fields}), 30)
+def test_every_name_has_its_sampler():
+    assert {"none", *module.SAMPLERS} == set(typing.get_args(Negatives))
+    assert drawn_negatives(TextRecipe(), None) == (None, [])
+
+
+@pytest.mark.parametrize("name", ["midx", "tree"])
+def test_vectors_that_are_not_finite(name, rng, monkeypatch, capsys):
+    vectors = unit(rng, LABELS)
+    monkeypatch.setattr(module, "encode", lambda e, t, ids: vectors[ids])
+    job = types.SimpleNamespace(
+        dataset=types.SimpleNamespace(num_labels=LABELS),
+        prepared=types.SimpleNamespace(labels=None),
+        encoder=None,
+        label_vectors=lambda: vectors,
+    )
+    recipe = TextRecipe(
+        uniform_steps=0, refresh_steps=3, landmarks=4, encoded_labels=6
+    )
+    sampler, callbacks = module.SAMPLERS[name](recipe, job)
+    steps = Steps(*callbacks)
+    steps.begin_epoch()
+    steps.begin(0)
+    before = sampler.state()
+    assert capsys.readouterr().out == ""
+    good, vectors = vectors, np.full_like(vectors, np.nan)
+    steps.begin(3)
+    output = capsys.readouterr().out
+    assert "the old ones stay: vectors of labels must be finite" in output
+    for part, array in sampler.state().items():
+        np.testing.assert_array_equal(array, before[part], part)
+    vectors = unit(rng, LABELS)
+    steps.begin(6)
+    changed = [
+        part
+        for part, array in sampler.state().items()
+        if not np.array_equal(array, before[part])
+    ]
+    assert len(changed) > 2 and capsys.readouterr().out == ""
+    report = callbacks[-1].report
+    assert (report["refreshes"], report["failed_refreshes"]) == (2, 1)
+    assert report["encoded_labels"] >= LABELS
+    assert (vectors != good).all()

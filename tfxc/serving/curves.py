@@ -7,7 +7,13 @@ import itertools
 import math
 
 MOST_MARKED = 40  # epochs up to which each one gets a dot
-MINING = ("e1", "e2", "missed_share")
+KINDS = {  # of columns that share a picture, beside those of one ending
+    **dict.fromkeys(("e1", "e2", "missed_share"), "mining"),
+    **dict.fromkeys(
+        ("refreshes", "failed_refreshes", "rebalanced"), "refreshes"
+    ),
+    **dict.fromkeys(("encoded_labels", "moved_labels"), "labels"),
+}
 UNDRAWN = ("radius", "hard")  # what `missed_share` is a share of
 INK = "#010203"  # replaced by the colour of the text around the picture
 STYLE = (
@@ -33,9 +39,9 @@ def draw_curves(history):
     """Draws what was recorded at each epoch.
 
     One picture for the losses, one for the metrics in percent (names with
-    "@"), one for what NGAME's batches miss, one for seconds, and one for every
-    other column. What is not a finite number is left out, a column without any
-    number altogether.
+    "@"), one for what NGAME's batches miss, two for what refreshes of negatives
+    did, one for seconds, and one for every other column. What is not a finite
+    number is left out, a column without any number altogether.
 
     Args:
         history: One dictionary per epoch; values may be strings, as in a CSV
@@ -61,9 +67,7 @@ def _kind(name):
         return "percent"
     if "loss" in name:
         return "loss"
-    if name in MINING:
-        return "mining"
-    return "seconds" if name.endswith("seconds") else name
+    return "seconds" if name.endswith("seconds") else KINDS.get(name, name)
 
 
 def _rank(group):

@@ -2,6 +2,7 @@
 
 from tfxc.training.check_fields import ABOVE_0 as ABOVE_0
 from tfxc.training.check_fields import check_fields as check_fields
+from tfxc.training.check_negatives import check_negatives as check_negatives
 from tfxc.training.checkpoint import restore_checkpoint as restore_checkpoint
 from tfxc.training.checkpoint import save_checkpoint as save_checkpoint
 from tfxc.training.fit import fit as fit
@@ -11,9 +12,8 @@ from tfxc.training.job import Job as Job
 from tfxc.training.job import num_held_out as num_held_out
 from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
-from tfxc.training.negatives import check_negatives as check_negatives
 from tfxc.training.negatives import drawn_negatives as drawn_negatives
-from tfxc.training.refresh_negatives import RefreshNearest as RefreshNearest
+from tfxc.training.refresh_nearest import RefreshNearest as RefreshNearest
 from tfxc.training.refresh_negatives import RefreshNegatives as RefreshNegatives
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
 from tfxc.training.schedules import LinearDecay as LinearDecay
@@ -27,3 +27,4 @@ from tfxc.training.text_recipe import row_optimizer as row_optimizer
 from tfxc.training.text_recipe import tokens as tokens
 from tfxc.training.trained import Trained as Trained
 from tfxc.training.validate import validate as validate
+from tfxc.training.warm_up import WarmUp as WarmUp

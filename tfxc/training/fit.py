@@ -41,7 +41,9 @@ def fit(
         console: `rich.console.Console`.
         phase: What is trained, in a word.
         history: What earlier phases of the run returned.
-        callbacks: Further `keras.callbacks.Callback`s.
+        callbacks: Further `keras.callbacks.Callback`s. One may have a `report`,
+            a dictionary of numbers that each epoch begins anew: it becomes part
+            of the epoch's line, as that of `mining`.
 
     Returns:
         `history`, and one dictionary per epoch, as in `history.csv`.
@@ -79,7 +81,7 @@ def fit(
                 "loss": losses.mean(),
                 "fit_seconds": time.perf_counter() - start,
                 "step_seconds": losses.step_seconds(),
-                **mining.report,
+                **reports([mining, *callbacks]),
                 **validate(),
             }
             row["seconds"] = time.perf_counter() - start
@@ -94,6 +96,14 @@ def fit(
                     tf.summary.scalar(name, value, step=len(history))
             board.flush()
     return history
+
+
+def reports(callbacks):
+    """What callbacks tell of an epoch, in one dictionary."""
+    told = {}
+    for callback in callbacks:
+        told |= getattr(callback, "report", {})
+    return told
 
 
 class FiniteLosses(keras.callbacks.Callback):

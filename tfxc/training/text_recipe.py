@@ -76,7 +76,7 @@ class TextRecipe:
     )
     """What draws are made of; see `tfxc.losses.sampled_softmax`."""
     uniform_steps: int = 100
-    """First steps, in which tree and midx draw all labels alike."""
+    """First steps, in which draws ignore what the encoder finds likely."""
     refresh_steps: int = 100
     """Steps after which the sampler learns where labels have gone."""
     landmarks: int = 128

@@ -1,0 +1,58 @@
+"""Invariants of what a recipe may ask of its negatives:
+
+- a batch shares its draws among its queries, no more than there are labels,
+  in whole chunks, and with room for what a mixture draws of all labels;
+- candidates must leave out some label, for draws to add any;
+- a recipe without negatives may hold anything.
+"""
+
+import pytest
+
+from tfxc import InputError
+from tfxc.training import TextRecipe, check_negatives
+
+FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_negatives": 31}, "at most the 30 labels.*Received: 31"),
+        ({"num_negatives": 17}, "the 16 queries of a batch or a multiple"),
+        ({"num_candidates": 30}, "fewer --num-candidates than 30 labels"),
+        (
+            {"num_negatives": 3, "negatives": "cache"},
+            "--num-negatives: expected 4 to --batch-size.*Received: 3",
+        ),
+        (
+            {"num_negatives": 32, "negatives": "nearest", "batch_size": 8},
+            "--num-negatives: .*Received: 32",
+        ),
+        (
+            {"num_negatives": 16, "negatives": "nearest", "batch_size": 8},
+            "--num-negatives: expected 4 to --batch-size.*Received: 16",
+        ),
+        (
+            {"num_negatives": 6, "chunk_rows": 4},
+            "--num-negatives: expected a multiple of --chunk-rows.*: 6",
+        ),
+    ],
+)
+def test_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        check_negatives(TextRecipe(**{**FIELDS, **fields}), 30)
+    check_negatives(TextRecipe(**{**FIELDS, **fields, "negatives": "none"}), 30)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"num_negatives": num, "batch_size": 8} for num in (5, 8, 16)),
+        {"num_negatives": 4, "negatives": "nearest"},
+        {"num_negatives": 16, "negatives": "cache"},
+        {"num_negatives": 30, "batch_size": 30},
+        {"num_negatives": 8, "chunk_rows": 4, "num_candidates": 29},
+    ],
+)
+def test_accepted(fields):
+    check_negatives(TextRecipe(**{**FIELDS, **fields}), 30)

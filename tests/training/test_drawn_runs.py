@@ -1,0 +1,100 @@
+"""Invariants of training with drawn negatives, whatever draws them:
+
+- a run that was stopped in the epoch in which the warm-up ends equals one that
+  was not, bit for bit;
+- the history tells, of each epoch, what refreshes did and how stale draws were.
+"""
+
+import pytest
+import tiny_training
+from rich.console import Console
+from tiny_training import BATCH, LABELS, assert_same_arrays, untimed
+
+from models import ngame
+from tfxc.data import read_arrays
+from tfxc.encoders import BagEncoder
+from tfxc.run import Run
+from tfxc.training import Job, split_rows
+
+EPOCHS, STEPS = 3, 5  # steps of an epoch
+NAMES = ["cache", "nearest", "midx", "tree"]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return tiny_training.prepared(tmp_path_factory.mktemp("cache"))
+
+
+class Stopping(Job):
+    """Is interrupted at the end of the second epoch, before its checkpoint."""
+
+    def validate(self, label_vectors):
+        if (checkpoints(self.run.folder) / "epoch-00001").exists():
+            raise KeyboardInterrupt
+        return super().validate(label_vectors)
+
+
+def checkpoints(folder):
+    return folder / "checkpoints" / "encoder"
+
+
+def train(prepared, folder, negatives, job=Job):
+    """The history of a run, and what its last checkpoint holds."""
+    recipe = ngame.Recipe(
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        num_candidates=LABELS - 2,
+        learning_rate=1.0,
+        initial_accumulator=0.1,
+        cluster_start=EPOCHS,
+        negatives=negatives,
+        num_negatives=4,
+        uniform_steps=STEPS + 2,
+        refresh_steps=2,
+        landmarks=2,
+        encoded_labels=9,
+    )
+    dataset = prepared.dataset
+    rows, held_out = split_rows(dataset.train.relevant, 3, 0)
+    encoder = BagEncoder(len(prepared.tokenizer), dim=8, hidden=0)
+    history = ngame.train_encoder(
+        recipe,
+        job(
+            *(dataset, prepared, encoder, rows, held_out),
+            *(Run(folder), Console(quiet=True)),
+        ),
+    )
+    arrays, _ = read_arrays(checkpoints(folder) / f"epoch-{EPOCHS:05d}")
+    return untimed(history), arrays
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # of midx
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stopped_run_and_its_history(name, prepared, tmp_path):
+    history, arrays = train(prepared, tmp_path / "whole", name)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "stopped", name, Stopping)
+    again, same = train(prepared, tmp_path / "stopped", name)
+    assert again == history
+    assert_same_arrays(arrays, same)
+
+    warm, ends, last = history
+    if name == "cache":
+        assert warm["stale_steps"] == STEPS + 1 and "refreshes" not in warm
+        return
+    for row in history:
+        assert row["failed_refreshes"] == 0
+    assert [row["refreshes"] for row in history] == [0, 2, 3]
+    assert warm["stale_steps"] == 0
+    if name == "nearest":
+        # Steps 2, 3 and 4 of the second epoch, by the vectors of step 2.
+        assert (ends["stale_steps"], last["stale_steps"]) == (2, 3)
+        assert warm["moved_labels"] == 0 and ends["moved_labels"] > 0
+        return
+    assert (ends["stale_steps"], last["stale_steps"]) == (1, 1)
+    assert "encoded_labels" not in warm
+    if name == "midx":
+        assert last["encoded_labels"] == 3 * LABELS
+    else:  # at first all and the landmarks, then these and a sample
+        assert last["encoded_labels"] >= (LABELS + 2) + 2 * 11
+        assert 0 <= last["code_error"] < 2

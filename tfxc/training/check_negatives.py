@@ -1,0 +1,37 @@
+"""Whether the negatives that a recipe asks for can be drawn."""
+
+from tfxc.errors import InputError
+
+
+def check_negatives(recipe, num_labels):
+    """Raises `InputError` if negatives cannot be drawn as a recipe asks.
+
+    Args:
+        recipe: `TextRecipe`.
+        num_labels: Labels of the data set.
+    """
+    if recipe.negatives == "none":
+        return
+    num, rows = recipe.num_negatives, recipe.batch_size
+    if recipe.num_candidates >= num_labels:
+        raise InputError(
+            f"--negatives: expected fewer --num-candidates than {num_labels:,} "
+            "labels, for else all are candidates anyway. "
+            f"Received: {recipe.num_candidates:,}"
+        )
+    if num > num_labels or (num > rows and num % rows):
+        raise InputError(
+            f"--num-negatives: expected at most the {num_labels:,} labels, and "
+            f"at most the {rows:,} queries of a batch or a multiple of them. "
+            f"Received: {num:,}"
+        )
+    if recipe.negatives in ("cache", "nearest") and not 4 <= num <= rows:
+        raise InputError(
+            "--num-negatives: expected 4 to --batch-size, of which some are "
+            f"drawn among all labels. Received: {num}"
+        )
+    if recipe.chunk_rows and num % recipe.chunk_rows:
+        raise InputError(
+            "--num-negatives: expected a multiple of --chunk-rows. "
+            f"Received: {num}"
+        )
