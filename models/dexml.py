@@ -27,7 +27,7 @@ class Recipe(ngame.Recipe):
     """Passes over the training queries."""
     num_candidates: int = 32_768
     """Labels that each query is compared with; all, if there are no more."""
-    cluster_start: int = 1_000_000
+    cluster_start: int = tfxc.batching.NEVER
     """First epoch with clustered batches: all labels are there anyway."""
     fusion: tfxc.training.Fusion = "none"
     """How scores are combined; DEXML ranks by its encoder alone."""

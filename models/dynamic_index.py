@@ -32,7 +32,7 @@ class Recipe(ngame.Recipe):
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_candidates: int = 1024
     """Labels that each query of a batch is compared with, beside those."""
-    cluster_start: int = 1_000_000
+    cluster_start: int = tfxc.batching.NEVER
     """First epoch with clustered batches; here the draws are hard."""
 
     @classmethod
@@ -48,6 +48,41 @@ class Recipe(ngame.Recipe):
         return dataclasses.replace(
             super().yso_finna_en(), num_candidates=cls.num_candidates
         )
+
+    @classmethod
+    def bibtex(cls):
+        """4,880 bags of words, 159 tags, of which a batch has two fifths."""
+        return dataclasses.replace(
+            super().bibtex(), batch_size=64, num_candidates=64, num_negatives=32
+        )
+
+    @classmethod
+    def delicious(cls):
+        """12,920 bags of words, 983 tags, of which a batch has a quarter."""
+        return dataclasses.replace(super().delicious(), num_candidates=256)
+
+    @classmethod
+    def transformer(cls):
+        """Any texts, with a pretrained transformer, and no classifiers.
+
+        Those of NGAME train in clustered batches, the encoder with them, and
+        its single epoch before may be shorter than the warm-up of the draws.
+        """
+        return dataclasses.replace(
+            super().transformer(),
+            epochs=4,
+            classifier_epochs=0,
+            train_encoder=False,
+            batch_size=128,
+            num_candidates=128,
+            num_negatives=16,
+            cluster_start=cls.cluster_start,
+        )
+
+    @classmethod
+    def lf_amazontitles_131k_transformer(cls):
+        """As any other texts; NGAME's settings are for its own loss."""
+        return cls.transformer()
 
 
 check, fit = ngame.check, ngame.fit

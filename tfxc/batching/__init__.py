@@ -10,6 +10,7 @@ and when they are rebuilt.
 from tfxc.batching.clusters import Clusters as Clusters
 from tfxc.batching.clusters import balanced_clusters as balanced_clusters
 from tfxc.batching.clusters import num_clusters as num_clusters
+from tfxc.batching.curriculum import NEVER as NEVER
 from tfxc.batching.curriculum import Curriculum as Curriculum
 from tfxc.batching.diagnostics import mining_guarantee as mining_guarantee
 from tfxc.batching.lengths import by_length as by_length

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+NEVER = 1_000_000  # a `start_epoch` after the last epoch of any run
+
 
 @dataclasses.dataclass(frozen=True)
 class Curriculum:
@@ -23,7 +25,7 @@ class Curriculum:
     Epochs count from 0.
 
     Args:
-        start_epoch: First epoch with clusters.
+        start_epoch: First epoch with clusters; `NEVER` for none.
         initial_size: Rows per cluster at `start_epoch`.
         maximum_size: Rows per cluster at most.
         growth_epochs: Epochs at which the size doubles, ascending, all after
