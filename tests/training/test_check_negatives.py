@@ -33,6 +33,10 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
             "--num-negatives: expected 4 to --batch-size.*Received: 16",
         ),
         (
+            {"num_negatives": 8, "negatives": "cache", "cached_labels": 7},
+            "--cached-labels: expected at least --num-negatives=8.*: 7",
+        ),
+        (
             {"num_negatives": 6, "chunk_rows": 4},
             "--num-negatives: expected a multiple of --chunk-rows.*: 6",
         ),

@@ -1,6 +1,7 @@
 """Invariants of the negatives that a recipe names:
 
 - each name has its sampler;
+- a cache of all labels draws by the softmax, any other takes turns with all;
 - vectors that are not finite leave a sampler as it was, and the run says so;
   the next refresh takes over what there is then.
 """
@@ -11,6 +12,7 @@ import typing
 import numpy as np
 import pytest
 from refresh_cases import Steps, unit
+from scipy.special import softmax
 
 from tfxc.training import Negatives, TextRecipe, drawn_negatives
 from tfxc.training import negatives as module
@@ -23,16 +25,37 @@ def test_every_name_has_its_sampler():
     assert drawn_negatives(TextRecipe(), None) == (None, [])
 
 
-@pytest.mark.parametrize("name", ["midx", "tree"])
-def test_vectors_that_are_not_finite(name, rng, monkeypatch, capsys):
+@pytest.mark.parametrize("cached", [50, LABELS, 10 * LABELS])
+def test_a_cache_of_all_labels_needs_no_others(cached, rng, monkeypatch):
     vectors = unit(rng, LABELS)
     monkeypatch.setattr(module, "encode", lambda e, t, ids: vectors[ids])
-    job = types.SimpleNamespace(
+    job = job_of(vectors)
+    sampler, _ = module.cache(TextRecipe(cached_labels=cached), job)
+    probability = np.exp(sampler.law(vectors[:3]))
+    if cached < LABELS:
+        assert type(sampler).__name__ == "MixedNegatives"
+        return
+    np.testing.assert_allclose(
+        probability, softmax(vectors[:3] @ vectors.T / 0.07, 1), rtol=1e-4
+    )
+
+
+def job_of(vectors):
+    """What samplers need of a `Job` of labels with these vectors."""
+    return types.SimpleNamespace(
         dataset=types.SimpleNamespace(num_labels=LABELS),
         prepared=types.SimpleNamespace(labels=None),
         encoder=None,
         label_vectors=lambda: vectors,
     )
+
+
+@pytest.mark.parametrize("name", ["midx", "tree"])
+def test_vectors_that_are_not_finite(name, rng, monkeypatch, capsys):
+    vectors = unit(rng, LABELS)
+    monkeypatch.setattr(module, "encode", lambda e, t, ids: vectors[ids])
+    job = job_of(vectors)
+    job.label_vectors = lambda: vectors
     recipe = TextRecipe(
         uniform_steps=0, refresh_steps=3, landmarks=4, encoded_labels=6
     )

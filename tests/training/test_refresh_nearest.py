@@ -8,6 +8,7 @@
 - each epoch tells what its refreshes did, and how stale its lists were.
 """
 
+import threading
 import types
 
 import numpy as np
@@ -47,10 +48,10 @@ class Epoch:
         self.index = LabelIndex(self.versions[0], rebalance=rebalance)
         self.vectors = iter(self.versions[1:])
 
-    def callback(self, warmup=0):
+    def callback(self, warmup=0, rebuild=False):
         return RefreshNearest(
             *(self.sampler, self.index, lambda: next(self.vectors)),
-            *(self.mining, 3, warmup),
+            *(self.mining, 3, warmup, rebuild),
         )
 
     def lists(self, step):
@@ -105,6 +106,28 @@ def test_nearest_labels_of_the_queries_that_come(epoch):
         "moved_labels": 3 * LABELS,
         "rebalanced": 1,
     }
+
+
+def test_an_index_that_the_thread_builds(epoch, monkeypatch):
+    callback = epoch.callback(rebuild=True)
+    threads = []
+    build = epoch.index.build
+
+    def watched(vectors):
+        threads.append(threading.current_thread() is threading.main_thread())
+        build(vectors)
+
+    monkeypatch.setattr(epoch.index, "build", watched)
+    steps = Steps(callback)
+    steps.begin_epoch()
+    for step in range(10):
+        steps.begin(step)
+        version = 1 + max(step // 3 - 1, 0)
+        assert epoch.lists(step) == epoch.nearest(step, version), step
+    callback.on_train_end()
+    # Of the refresh at step 9, no queries are left to look up.
+    assert threads == [True, False, False]
+    assert told(callback)["moved_labels"] == 0
 
 
 def test_an_epoch_that_begins_again(epoch):

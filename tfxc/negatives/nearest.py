@@ -72,7 +72,9 @@ class NearestNegatives(Sampler):
             self.size
         )
 
-    def start(self, index, query_vectors, relevant, rows=None):
+    def start(
+        self, index, query_vectors, relevant, rows=None, label_vectors=None
+    ):
         """Begins to find new lists in a thread; `finish` puts them in place.
 
         Args:
@@ -80,13 +82,18 @@ class NearestNegatives(Sampler):
             query_vectors: `[n, d]`, float; copied first.
             relevant: `tfxc.data.LabelLists` of those queries.
             rows: `[n]`, int; which training queries they are; all if left out.
+            label_vectors: `[L, d]`, float; of which the thread builds the index
+                anew before it searches; it stays as it is if left out.
         """
         rows = np.arange(self.num_rows) if rows is None else rows
-        found = self.pool.submit(
-            nearest_wrong,
-            *(index, np.array(query_vectors), relevant, self.size),
-        )
-        self.found = rows, found
+        query_vectors = np.array(query_vectors)
+
+        def search():
+            if label_vectors is not None:
+                index.build(label_vectors)
+            return nearest_wrong(index, query_vectors, relevant, self.size)
+
+        self.found = rows, self.pool.submit(search)
 
     def finish(self):
         """Waits for the thread, and draws from its lists from now on.

@@ -30,6 +30,11 @@ def check_negatives(recipe, num_labels):
             "--num-negatives: expected 4 to --batch-size, of which some are "
             f"drawn among all labels. Received: {num}"
         )
+    if recipe.negatives == "cache" and num > recipe.cached_labels:
+        raise InputError(
+            f"--cached-labels: expected at least --num-negatives={num}, which "
+            f"a step takes in. Received: {recipe.cached_labels}"
+        )
     if recipe.chunk_rows and num % recipe.chunk_rows:
         raise InputError(
             "--num-negatives: expected a multiple of --chunk-rows. "

@@ -20,7 +20,6 @@ from tfxc.training.refresh_negatives import RefreshNegatives
 from tfxc.training.warm_up import WarmUp
 
 WORDS = 64  # of each codebook
-CACHED = 16  # labels of a cache for each that is drawn
 NEAREST = 32  # labels of the list that each query draws from
 
 
@@ -62,16 +61,22 @@ def unigram(recipe, job):
 
 
 def cache(recipe, job):
-    """Three of a cache for one of all labels, which also renew the cache."""
+    """Three of a cache for one of all labels, which also renew the cache.
+
+    A cache that holds all labels needs no others beside it.
+    """
     num_labels, seed = job.dataset.num_labels, recipe.seed
     heat = 1 / recipe.temperature
-    size = min(CACHED * recipe.num_negatives, num_labels)
+    size = min(recipe.cached_labels, num_labels)
     ids = np.random.default_rng(seed).permutation(num_labels)[:size]
     vectors = encode(job.encoder, job.prepared.labels, ids)
     cached = NegativeCache(
         *(ids, vectors, num_labels, heat), stands_for_all=False, seed=seed
     )
-    sampler = MixedNegatives([Uniform(num_labels, seed + 1), cached], [1, 3])
+    sampler = cached
+    if size < num_labels:
+        others = Uniform(num_labels, seed + 1)
+        sampler = MixedNegatives([others, cached], [1, 3])
     return sampler, [
         WarmUp(cached, recipe.uniform_steps, heat),
         CacheAge(cached),
@@ -91,6 +96,7 @@ def nearest(recipe, job):
             RefreshNearest(
                 *(lists, index, job.label_vectors, mining),
                 *(recipe.refresh_steps, recipe.uniform_steps),
+                recipe.index_updates == "rebuild",
             )
         ]
 

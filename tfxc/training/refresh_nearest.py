@@ -29,6 +29,8 @@ class RefreshNearest(Refreshes):
         interval: Steps between two refreshes.
         warmup: Steps before the first, of all epochs together; in these the
             lists stay as they are.
+        rebuild: Whether the thread builds the index anew before each search;
+            else labels that have moved are put in place.
 
     Attributes:
         report: See `Refreshes`; "moved_labels" of the index, and how often it
@@ -37,7 +39,14 @@ class RefreshNearest(Refreshes):
     """
 
     def __init__(
-        self, sampler, index, label_vectors, mining, interval, warmup=0
+        self,
+        sampler,
+        index,
+        label_vectors,
+        mining,
+        interval,
+        warmup=0,
+        rebuild=False,
     ):
         super().__init__()
         self.sampler = sampler
@@ -46,7 +55,9 @@ class RefreshNearest(Refreshes):
         self.mining = mining
         self.interval = interval
         self.warmup = warmup
+        self.rebuild = rebuild
         self.asked_of = None  # step whose label vectors the thread looks at
+        self.new_vectors = None  # of which it builds the index
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch)
@@ -72,10 +83,13 @@ class RefreshNearest(Refreshes):
 
     def _refresh(self, step, first):
         """Brings the index up to date, and looks up what comes."""
-        if first or self.failing:
-            self.index.build(self.label_vectors())
+        vectors = self.label_vectors()
+        if self.rebuild and not first:
+            self.new_vectors = vectors  # for the thread
+        elif first or self.failing:
+            self.index.build(vectors)
         else:
-            self.index.move(self.label_vectors())
+            self.index.move(vectors)
             report = self.index.report
             self.count(
                 moved_labels=report["moved"], rebalanced=report["rebalanced"]
@@ -127,4 +141,6 @@ class RefreshNearest(Refreshes):
             np.asarray(self.bank[places], np.float32),
             self.mining.relevant.take(places),
             rows,
+            self.new_vectors,
         )
+        self.new_vectors = None

@@ -79,6 +79,12 @@ class TextRecipe:
     """First steps, in which draws ignore what the encoder finds likely."""
     refresh_steps: int = 100
     """Steps after which the sampler learns where labels have gone."""
+    index_updates: typing.Literal["move", "rebuild"] = "move"
+    """Whether the index of "nearest" puts labels in place that have moved, or
+    is built anew, in a thread."""
+    cached_labels: int = 1024
+    """Labels of the cache of "cache"; with all of them it draws by the softmax
+    of vectors as they were when labels were last encoded."""
     landmarks: int = 128
     """Labels whose vectors code those of all, for the tree."""
     encoded_labels: int = 1024
@@ -107,7 +113,10 @@ TEXT_RANGES = {
     **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
     "token_dropout": (0, 0.99),
     **dict.fromkeys(
-        ("num_negatives", "refresh_steps", "landmarks", "encoded_labels"),
+        (
+            *("num_negatives", "refresh_steps", "landmarks"),
+            *("encoded_labels", "cached_labels"),
+        ),
         (1, None),
     ),
     "uniform_steps": (0, None),
