@@ -130,6 +130,18 @@ def test_an_index_that_the_thread_builds(epoch, monkeypatch):
     assert told(callback)["moved_labels"] == 0
 
 
+def test_vectors_of_an_epoch_before_build_no_index(epoch):
+    """Its last refresh has no queries left to look up."""
+    steps = Steps(epoch.callback(rebuild=True))
+    steps.begin_epoch()
+    steps.begin(0)
+    steps.begin(9)
+    epoch.mining.epoch = 1
+    steps.begin_epoch()
+    steps.begin(0, 10)
+    assert epoch.lists(2) == epoch.nearest(2, 3)
+
+
 def test_an_epoch_that_begins_again(epoch):
     """The vectors of its first start count, whatever it has changed since."""
     lists = []

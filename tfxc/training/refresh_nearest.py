@@ -84,6 +84,7 @@ class RefreshNearest(Refreshes):
     def _refresh(self, step, first):
         """Brings the index up to date, and looks up what comes."""
         vectors = self.label_vectors()
+        self.new_vectors = None  # of a refresh that had nothing to look up
         if self.rebuild and not first:
             self.new_vectors = vectors  # for the thread
         elif first or self.failing:
