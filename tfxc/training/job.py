@@ -94,8 +94,8 @@ class Job:
             every_positive: See `tfxc.data.in_batch_candidates`.
             token_dropout: See `tfxc.data.hide_tokens`.
             history: Of earlier phases.
-            callbacks: See `fit`; or a function of `NegativeMining` that returns
-                them.
+            callbacks: See `fit`; or a function of `NegativeMining` and queries
+                that returns them.
 
         Returns:
             The history, this phase's epochs last.
@@ -119,7 +119,8 @@ class Job:
             start=start,
             fixed="vectors" in queries.fields,
         )
-        callbacks = callbacks(mining) if callable(callbacks) else callbacks
+        if callable(callbacks):
+            callbacks = callbacks(mining, queries)
         if num_candidates is None:
             batches = full_label_batches(
                 *(mining.current, queries, relevant, batch_size),

@@ -1,5 +1,7 @@
 """The sampler of negatives that a recipe names, and what keeps it fresh."""
 
+import functools
+
 import numpy as np
 
 from tfxc.encoders import DrawnNegatives, encode
@@ -91,10 +93,11 @@ def nearest(recipe, job):
     lists = NearestNegatives(most, num_labels, size, recipe.seed)
     index = LabelIndex(job.label_vectors())
 
-    def callbacks(mining):
+    def callbacks(mining, queries):
+        encoded = functools.partial(encode, job.encoder, queries)
         return [
             RefreshNearest(
-                *(lists, index, job.label_vectors, mining),
+                *(lists, index, job.label_vectors, encoded, mining),
                 *(recipe.refresh_steps, recipe.uniform_steps),
                 recipe.index_updates == "rebuild",
             )

@@ -12,7 +12,8 @@ class RefreshNearest(Refreshes):
 
     Every few steps the index takes over where the labels are, and a thread
     looks up the queries of the steps after the next refresh, by the vectors
-    that they had when they were last seen, while training goes on. What it has
+    that they had when they were last seen, or have now if they never were,
+    while training goes on. What it has
     found is put in place at the next refresh, no earlier: so which step sees
     what does not depend on the time that a search takes. At the end of the
     warm-up, and at the beginning of an epoch, the steps until then are looked
@@ -25,6 +26,8 @@ class RefreshNearest(Refreshes):
         sampler: `tfxc.negatives.NearestNegatives`.
         index: `tfxc.negatives.LabelIndex`.
         label_vectors: Function without arguments: `[L, d]`.
+        query_vectors: Function of rows `[n]`: `[n, d]`; encodes queries that
+            were never seen, those of the first epoch.
         mining: `NegativeMining`; the batches and the vectors of its queries.
         interval: Steps between two refreshes.
         warmup: Steps before the first, of all epochs together; in these the
@@ -43,6 +46,7 @@ class RefreshNearest(Refreshes):
         sampler,
         index,
         label_vectors,
+        query_vectors,
         mining,
         interval,
         warmup=0,
@@ -52,6 +56,7 @@ class RefreshNearest(Refreshes):
         self.sampler = sampler
         self.index = index
         self.label_vectors = label_vectors
+        self.query_vectors = query_vectors
         self.mining = mining
         self.interval = interval
         self.warmup = warmup
@@ -131,15 +136,15 @@ class RefreshNearest(Refreshes):
         if not batches:
             return
         rows = np.concatenate(batches)
-        seen = self.bank[self.mining.place[rows]].any(axis=1)
-        rows = rows[seen]  # others keep the labels they began with
-        if not len(rows):
-            return
         places = self.mining.place[rows]
+        vectors = np.asarray(self.bank[places], np.float32)
+        unseen = ~vectors.any(axis=1)
+        if unseen.any():
+            vectors[unseen] = self.query_vectors(rows[unseen])
         self.asked_of = self.steps_done()
         self.sampler.start(
             self.index,
-            np.asarray(self.bank[places], np.float32),
+            vectors,
             self.mining.relevant.take(places),
             rows,
             self.new_vectors,
