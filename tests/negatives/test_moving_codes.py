@@ -2,7 +2,8 @@
 
 - the first refresh of an epoch encodes all labels, the next ones few of them;
 - after a move that a regression can follow, codes are nearly those of the new
-  vectors; after one that it cannot, all labels are encoded;
+  vectors; after one that it cannot, or that nothing judges, all labels are
+  encoded;
 - vectors that are not finite are refused, and the codes stay.
 """
 
@@ -65,6 +66,15 @@ def test_a_move_that_cannot_be_followed():
     assert codes.report["error"] > 0.3
     expected = Nystrom(encoder.vectors[codes.landmarks]).codes(encoder.vectors)
     np.testing.assert_allclose(codes.codes, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize(("sample", "everything"), [(8, True), (9, False)])
+def test_a_move_that_nothing_judges(sample, everything):
+    encoder = Encoder()
+    codes = codes_of(encoder, sample=sample)
+    codes.refresh(0)
+    codes.refresh(1)
+    assert (codes.report["encoded"] == LABELS + 12) == everything
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -1,12 +1,14 @@
 """Negatives by an inverted multi-index: two codebooks, no tree."""
 
 import math
+import warnings
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from tfxc.negatives.finite import finite_chunks, finite_rows
@@ -168,8 +170,14 @@ class Books(NamedTuple):
         chosen = rng.choice(count, min(count, SAMPLE), replace=False)
         rows = finite_rows(label_vectors, np.sort(chosen))
         options = {"init": "random", "max_iter": PASSES, "random_state": seed}
-        # More threads would add up in another order each time.
-        with threadpool_limits(1, user_api="openmp"):
+        # More threads would add up in another order each time; and labels may
+        # have fewer vectors than there are words.
+        with (
+            threadpool_limits(1, user_api="openmp"),
+            warnings.catch_warnings(
+                action="ignore", category=ConvergenceWarning
+            ),
+        ):
             first = KMeans(words, **options).fit(rows)
             rows = rows - first.cluster_centers_[first.labels_]
             return cls(first, KMeans(words, **options).fit(rows))

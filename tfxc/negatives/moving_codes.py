@@ -75,7 +75,7 @@ class MovingCodes:
         chosen = rng.choice(self.num_labels, self.sample, replace=False)
         old = np.asarray(self.codes[chosen], np.float32)
         move = self.nystrom.fitted(old, self.encode(chosen), landmarks)
-        if move.error > self.tolerance:
+        if not move.error <= self.tolerance:  # or nothing judges it
             return self._encode_all(landmarks, move.error)
         move.apply(self.codes)
         self.nystrom = move.there
