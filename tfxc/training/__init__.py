@@ -13,12 +13,12 @@ from tfxc.training.job import num_held_out as num_held_out
 from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.negatives import drawn_negatives as drawn_negatives
+from tfxc.training.negatives_recipe import Negatives as Negatives
 from tfxc.training.refresh_nearest import RefreshNearest as RefreshNearest
 from tfxc.training.refresh_negatives import RefreshNegatives as RefreshNegatives
 from tfxc.training.row_adagrad import RowAdagrad as RowAdagrad
 from tfxc.training.schedules import LinearDecay as LinearDecay
 from tfxc.training.text_recipe import TEXT_RANGES as TEXT_RANGES
-from tfxc.training.text_recipe import Negatives as Negatives
 from tfxc.training.text_recipe import TextRecipe as TextRecipe
 from tfxc.training.text_recipe import check_encoder as check_encoder
 from tfxc.training.text_recipe import dense_optimizer as dense_optimizer

@@ -12,18 +12,14 @@ from tfxc.data.prepared_sequences import prepare_sequences
 from tfxc.encoders import BagEncoder, encode, load_pretrained
 from tfxc.errors import InputError
 from tfxc.training.check_fields import ABOVE_0
+from tfxc.training.negatives_recipe import NEGATIVES_RANGES, NegativesRecipe
 from tfxc.training.row_adagrad import RowAdagrad
 from tfxc.training.schedules import LinearDecay
 
-# What draws negatives, see `drawn_negatives`.
-Negatives = typing.Literal[
-    "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
-]
-
 
 @dataclasses.dataclass(frozen=True)
-class TextRecipe:
-    """Fields of the encoder, its data, its negatives and its optimisers."""
+class TextRecipe(NegativesRecipe):
+    """Fields of the encoder, its data and its optimisers; and of negatives."""
 
     encoder: str = "bag"
     """"bag", or a pretrained transformer: a folder, or a preset of KerasHub."""
@@ -67,30 +63,6 @@ class TextRecipe:
     """How a transformer's outputs become one vector."""
     chunk_rows: int = 0
     """Texts that a transformer encodes at once (gradient caching); 0: all."""
-    negatives: Negatives = "none"
-    """Labels that are drawn beside the candidates of a batch, and how."""
-    num_negatives: int = 64
-    """How many of them a batch shares."""
-    estimator: typing.Literal["sampled_softmax", "hard_negatives"] = (
-        "sampled_softmax"
-    )
-    """What draws are made of; see `tfxc.losses.sampled_softmax`."""
-    uniform_steps: int = 100
-    """First steps, in which draws ignore what the encoder finds likely."""
-    refresh_steps: int = 100
-    """Steps after which the sampler learns where labels have gone."""
-    index_updates: typing.Literal["move", "rebuild"] = "move"
-    """Whether the index of "nearest" puts labels in place that have moved, or
-    is built anew, in a thread."""
-    cached_labels: int = 1024
-    """Labels of the cache of "cache"; with all of them it draws by the softmax
-    of vectors as they were when labels were last encoded."""
-    landmarks: int = 128
-    """Labels whose vectors code those of all, for the tree."""
-    encoded_labels: int = 1024
-    """Labels encoded again at a refresh of the tree; it guesses the rest."""
-    full_refresh: int = 10
-    """Refreshes of the tree after which it encodes all labels."""
     label_clusters: int = 0
     """Labels per cluster that share a free vector (DEXA); 0 for none."""
     validation_rows: int = 1000
@@ -112,15 +84,7 @@ TEXT_RANGES = {
     ),
     **dict.fromkeys(("warmup", "weight_decay"), (0, 1)),
     "token_dropout": (0, 0.99),
-    **dict.fromkeys(
-        (
-            *("num_negatives", "refresh_steps", "landmarks"),
-            *("encoded_labels", "cached_labels"),
-        ),
-        (1, None),
-    ),
-    "uniform_steps": (0, None),
-    "full_refresh": (1, None),
+    **NEGATIVES_RANGES,
     **dict.fromkeys(("length", "label_length"), (3, 4096)),
     **dict.fromkeys(("ngrams", "prefixes"), (1, 64)),
     "seed": (0, 2**32 - 1),
