@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]  # for `python -m`, too
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))  # for `python -m`
 
 from record import RESULTS, read_results, write_results
 
