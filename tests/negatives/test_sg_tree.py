@@ -1,7 +1,9 @@
 """Invariants of SG trees:
 
-- nesting, covering and separation of siblings, with measured radii;
+- nesting, covering and separation of siblings;
 - every label is one leaf, also where labels have the same vector;
+- all that still holds after labels have moved, time and again, and those that
+  did not move stay with their neighbours;
 - its partitions are nested, and their groups are compact.
 """
 
@@ -12,37 +14,71 @@ from sampler_cases import label_vectors
 from tfxc.negatives import sg_tree
 
 
+def case(labels, seed=0):
+    vectors = label_vectors(seed, labels)
+    if labels > 8:
+        vectors[7] = vectors[8] = vectors[3]
+    return vectors
+
+
+def nodes_of(tree):
+    nodes = [tree.root]
+    for node in nodes:
+        nodes += node.children
+    return nodes
+
+
+def assert_invariants(tree, vectors):
+    leaves = [node for node in nodes_of(tree) if not node.children]
+    assert sorted(node.centre for node in leaves) == list(range(len(vectors)))
+    for node in nodes_of(tree):
+        far = vectors[node.labels()] - vectors[node.centre]
+        far = np.linalg.norm(far, axis=1).max()
+        assert far <= tree.base**node.level * (1 + 1e-4) + 1e-4
+        if not node.children or far < 1e-4:
+            continue
+        assert node.children[0].centre == node.centre
+        centres = vectors[[child.centre for child in node.children]]
+        gaps = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+        np.fill_diagonal(gaps, np.inf)
+        assert gaps.min() > tree.base ** (node.level - 1) * (1 - 1e-4)
+        assert len(node.children) > 1
+        assert all(child.level < node.level for child in node.children)
+
+
 @pytest.mark.parametrize("base", [1.1, 1.3, 2.0])
 @pytest.mark.parametrize("labels", [1, 2, 60, 400])
 def test_invariants(base, labels):
-    vectors = label_vectors(labels=labels)
-    if labels > 2:
-        vectors[7] = vectors[8] = vectors[3]
+    vectors = case(labels)
+    assert_invariants(sg_tree(vectors, base), vectors)
+
+
+@pytest.mark.parametrize("base", [1.1, 1.3, 2.0])
+@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
+def test_labels_that_move(rng, base, share):
+    vectors = case(200)
     tree = sg_tree(vectors, base)
-    children = {node: [] for node in range(len(tree))}
-    for node in range(1, len(tree)):
-        assert tree.parents[node] < node
-        children[int(tree.parents[node])].append(node)
-    leaves = [node for node in children if not children[node]]
-    assert sorted(tree.centres[leaves]) == list(range(labels))
-    below = {}
-    for node in reversed(range(len(tree))):
-        mine = [tree.centres[node]] if not children[node] else []
-        below[node] = mine + [x for c in children[node] for x in below[c]]
-        far = vectors[below[node]] - vectors[tree.centres[node]]
-        far = np.linalg.norm(far, axis=1).max()
-        np.testing.assert_allclose(tree.radii[node], far, atol=1e-6)
-        assert far <= base ** tree.levels[node] * (1 + 1e-4) + 1e-4
-        if not children[node] or far < 1e-4:
-            continue
-        assert tree.centres[children[node][0]] == tree.centres[node]
-        centres = vectors[tree.centres[children[node]]]
-        gaps = np.linalg.norm(centres[:, None] - centres[None], axis=2)
-        np.fill_diagonal(gaps, np.inf)
-        radius = base ** (tree.levels[node] - 1)
-        assert gaps.min() > radius * (1 - 1e-4)
-        for child in children[node]:
-            assert tree.levels[child] < tree.levels[node]
+    for turn in range(6):
+        chosen = np.flatnonzero(rng.random(200) < share)
+        vectors = vectors.copy()
+        # To other labels' places, nearby, or onto one place.
+        vectors[chosen] = case(200, seed=turn)[chosen]
+        vectors[chosen[:3]] = vectors[chosen[-1]]
+        tree = tree.moved(vectors, chosen)
+        assert_invariants(tree, vectors)
+
+
+def test_labels_that_stay_keep_their_neighbours():
+    vectors = case(400)
+    tree = sg_tree(vectors)
+    child = max(tree.root.children[1:], key=lambda node: len(node.labels()))
+    outside = np.setdiff1d(np.arange(400), [*child.labels(), tree.root.centre])
+    new = vectors.copy()
+    new[outside[0]] = -vectors[child.centre]
+    found = tree.moved(new, outside[:1])
+    assert_invariants(found, new)
+    assert child in nodes_of(found), "with all that is below it"
+    assert tree.moved(vectors, []).root == tree.root
 
 
 def test_partitions():
@@ -61,6 +97,8 @@ def test_bad_arguments():
     vectors = label_vectors()
     with pytest.raises(ValueError, match="Received: 1"):
         sg_tree(vectors, 1.0)
+    tree = sg_tree(vectors)
     vectors[3, 3] = np.nan
-    with pytest.raises(ValueError, match="Received: NaN"):
-        sg_tree(vectors)
+    for make in (sg_tree, lambda vectors: tree.moved(vectors, [3])):
+        with pytest.raises(ValueError, match="Received: NaN"):
+            make(vectors)
