@@ -135,7 +135,8 @@ class Arm:
         self.refresh = callbacks[-1].refresh if refresh else None
         self.model = ngame.encoder_model(recipe, job, 10_000, negatives)
         rows = np.random.default_rng(0).permutation(job.rows)
-        self.batches = np.array_split(rows, len(rows) // recipe.batch_size)
+        count = -(-len(rows) // recipe.batch_size)
+        self.batches = np.array_split(rows, count)
         self.epochs = 0
         self.steps = []
         self.data = tfxc.data.training_batches(

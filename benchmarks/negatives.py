@@ -51,10 +51,10 @@ def main():
     command = f"python benchmarks/negatives.py --data {options.data}"
     results = read_results("negatives")
     for dataset in options.dataset:
-        by_seed = {}
+        by_seed = results.get(dataset, {}).get("by_seed", {})
         for seed in options.seeds:
             vectors = kept_vectors(options, dataset, seed)
-            by_seed[seed] = measured(*vectors, options.inverse_temperature)
+            by_seed[str(seed)] = measured(*vectors, options.inverse_temperature)
             results[dataset] = {"mean": mean(by_seed), "by_seed": by_seed}
             with contextlib.redirect_stdout(None):  # so that none is lost
                 write_results("negatives", command, results)
@@ -70,7 +70,7 @@ def mean(by_seed):
             name: mean({seed: row[name] for seed, row in by_seed.items()})
             for name in first
         }
-    return statistics.mean(found)
+    return None if None in found else statistics.mean(found)
 
 
 def kept_vectors(options, dataset, seed):
@@ -171,7 +171,7 @@ def measured(queries, labels, positives, counts, beta):
             sampler, queries, labels, beta, positives, DRAWS, rounds=20
         )
         rows[name] = {
-            **{figure: float(np.mean(found[figure])) for figure in FIGURES},
+            **{figure: finite_mean(found[figure]) for figure in FIGURES},
             **{
                 root: max(float(np.mean(found[square])), 0) ** 0.5
                 for root, square in ROOTS.items()
@@ -181,7 +181,9 @@ def measured(queries, labels, positives, counts, beta):
             "seconds_to_build": made,
         }
         if isinstance(sampler, ClusterTreeSampler):
-            products = sampler.products_per_query() + DRAWS * sampler.steps
+            products = sampler.products_per_query()
+            if sampler.steps:  # all draws of a chain are scored
+                products += DRAWS * (sampler.steps + 1)
             # Codes are shorter than vectors; the query is coded, too.
             if sampler.projection is not None:
                 products *= sampler.dim / labels.shape[1]
@@ -199,6 +201,14 @@ def measured(queries, labels, positives, counts, beta):
         "samplers": rows,
         "partitions": partitions(queries, labels, beta),
     }
+
+
+def finite_mean(figures):
+    """The mean; `None` where one is infinite, as JSON has no infinity."""
+    import numpy as np
+
+    mean = float(np.mean(figures))
+    return mean if np.isfinite(mean) else None
 
 
 def partitions(queries, labels, beta):
@@ -268,17 +278,26 @@ def of_groups(tree, queries, labels, beta):
 
 
 def exact_milliseconds(queries, labels, beta):
-    """The time to draw from the exact softmax, compiled: all queries."""
-    import numpy as np
+    """The time to draw from the exact softmax, compiled or not: all queries."""
     import tensorflow as tf
+
+    from tfxc.negatives.sampler import categorical
 
     table = tf.constant(labels)
 
-    @tf.function(jit_compile=True)
     def draw(x):
-        sums = tf.cumsum(tf.nn.softmax(beta * x @ tf.transpose(table)), axis=1)
-        share = tf.random.stateless_uniform((len(queries), DRAWS), [0, 1])
-        return tf.searchsorted(sums, share)
+        scores = beta * tf.matmul(x, table, transpose_b=True)
+        return categorical(scores, DRAWS, 0)
+
+    return min(
+        milliseconds(tf.function(draw, jit_compile=jit), queries)
+        for jit in (False, True)
+    )
+
+
+def milliseconds(draw, queries):
+    """The median time of a call, without the first."""
+    import numpy as np
 
     times = []
     for _ in range(8):

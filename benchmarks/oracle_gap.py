@@ -7,8 +7,8 @@ that bring along 256 candidates, and 64 labels drawn beside those. "in-batch"
 draws none; "exact" takes all labels as candidates, which is what draws stand
 for. The gap that an arm closes is its gain over "uniform" as a share of the
 gain of "exact". Figures are those of the encoder alone on test queries; every
-so many, if there are more than 10,000. "step ms" leaves out compiling and the
-refreshes, which "train s" has.
+so many, if there are more than 10,000. "step_ms" leaves out compiling and the
+refreshes, which "fit_seconds" has.
 """
 
 import argparse
@@ -61,15 +61,50 @@ def main():
     folder = tempfile.TemporaryDirectory()
     for dataset in options.dataset:
         data = with_fewer_tests(options.data / dataset, folder.name)
-        found = results.setdefault(dataset, {})
+        found = results.get(dataset, {}).get("by_seed", {})
         for seed in options.seeds:
             for arm in options.arm:
                 seeds = found.setdefault(arm, {})
                 seeds[str(seed)] = figures(data, dataset, arm, seed)
                 print(dataset, arm, seed, seeds[str(seed)], flush=True)
+                results[dataset] = {
+                    "by_seed": found,
+                    "mean": {arm: mean(rows) for arm, rows in found.items()},
+                    "gap_closed": gaps(found),
+                }
                 with contextlib.redirect_stdout(None):  # so that none is lost
                     write_results("oracle_gap", command, results)
     write_results("oracle_gap", command, results)
+
+
+def mean(rows):
+    """The means of all figures over the seeds."""
+    first, *_ = rows.values()
+    return {
+        name: statistics.mean(row[name] for row in rows.values())
+        for name in first
+    }
+
+
+def gaps(found):
+    """What each arm gains of what "exact" gains over "uniform", in percent.
+
+    Over the seeds that all three have; `None` where the exact softmax is not
+    ahead.
+    """
+    closed = {}
+    if "uniform" not in found or "exact" not in found:
+        return closed
+    for arm, rows in found.items():
+        seeds = rows.keys() & found["uniform"].keys() & found["exact"].keys()
+        for name in METRICS if seeds else ():
+            own, low, high = (
+                statistics.mean(found[other][seed][name] for seed in seeds)
+                for other in (arm, "uniform", "exact")
+            )
+            share = 100 * (own - low) / (high - low) if high > low else None
+            closed.setdefault(arm, {})[name] = share
+    return closed
 
 
 def figures(data, dataset, arm, seed):

@@ -296,7 +296,7 @@ def samplers():
             shown = [
                 f"{row['total_variation']:.3f}",
                 f"{row['median_total_variation']:.3f}",
-                f"{row['kl']:.2f}",
+                "∞" if row["kl"] is None else f"{row['kl']:.2f}",
                 f"{row['bias']:.2f}",
                 f"{row['deviation']:.2f}",
                 f"{row['effective']:.2f}",

@@ -23,7 +23,11 @@ from sampler_cases import (
     tree,
 )
 
-from tfxc.negatives import balanced_partition, nested_partition
+from tfxc.negatives import (
+    ClusterTreeSampler,
+    balanced_partition,
+    nested_partition,
+)
 from tfxc.negatives.sampler import fill
 from tfxc.negatives.tree_arrays import Sketches, main_directions
 
@@ -111,13 +115,35 @@ def test_every_label_is_in_one_group(options):
         assert sorted(seen) == list(range(LABELS))
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_draws_and_law_agree(shared, jit):
+    """For hundreds of queries, whatever is rounded where."""
+    sampler = tree(label_vectors(labels=300), **SKETCHED, leaf_size=16)
+    x = queries(rows=300)
+    q = np.exp(sampler.law(x))
+    np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-4)
+
+    def draw():
+        ids, log_q = sampler.sample(x, 30, seed=1)
+        given = ids[:, 0] if shared else ids
+        return ids, log_q, sampler.log_prob(x, given)
+
+    ids, log_q, again = (tf.function(draw, jit_compile=True) if jit else draw)()
+    expected = np.log(np.take_along_axis(q, ids.numpy(), axis=1))
+    np.testing.assert_allclose(log_q, expected, atol=1e-3)
+    if shared:
+        expected = np.log(q[:, ids.numpy()[:, 0]])
+    np.testing.assert_allclose(again, expected, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"opened": 64},
         {"leaf_size": 64},
         {"branching": 64},
-        {"sketch": 6, "exact": 0},
+        {"sketch": 6, "exact": 1},
         {"sketch": 1, "exact": LABELS - 1},
     ],
 )
@@ -212,8 +238,9 @@ def test_the_chain_keeps_the_softmax():
     assert distances[-1] < 0.7 * distances[0]
 
 
-def test_refreshed_trees(rng):
-    sampler, x = tree(), queries()
+@pytest.mark.parametrize("options", [{}, SKETCHED])
+def test_refreshed_trees(options):
+    sampler, x = tree(**options), queries()
     shapes = {v.name: v.shape for v in sampler.variables}
     step = tf.function(lambda: sampler.sample(x, 8), jit_compile=True)
     step()
@@ -225,7 +252,7 @@ def test_refreshed_trees(rng):
         np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-4)
     step()
     assert step.experimental_get_tracing_count() == 1
-    fresh = tree(moved)
+    fresh = tree(moved, **options)
     np.testing.assert_allclose(
         q, np.exp(fresh.log_prob(x, np.arange(LABELS))), atol=1e-6
     )
@@ -247,3 +274,48 @@ def test_zero_inverse_temperature_is_uniform():
     q = np.exp(sampler.log_prob(queries(), np.arange(LABELS)))
     np.testing.assert_allclose(q, 1 / LABELS, rtol=1e-4)
     assert BETA > 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("opened", 0),
+        ("sketch", -2),
+        ("exact", 0),
+        ("steps", -1),
+        ("branching", 3),
+        ("inverse_temperature", np.nan),
+        ("projection", np.ones((6, 5), np.float32)),
+    ],
+)
+def test_bad_arguments(option, value):
+    options = {"inverse_temperature": BETA, "branching": 4, option: value}
+    with pytest.raises(ValueError, match=f"`{option}` must be.* Received: "):
+        ClusterTreeSampler(label_vectors(), **options)
+
+
+def test_vectors_beyond_half_precision():
+    vectors = label_vectors()
+    vectors[5, 1] = 1e5
+    with pytest.raises(ValueError, match=r"infinity in row 5"):
+        tree(vectors)
+
+
+def test_a_projection_that_comes_late():
+    sampler = tree()
+    before = sampler.state()
+    with pytest.raises(ValueError, match="`projection` must be"):
+        sampler.refresh(label_vectors(seed=3), np.eye(6, dtype=np.float32))
+    for name, array in sampler.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_products_are_those_of_the_partition():
+    """Means, directions, sketches and exact scores, of full length each."""
+    sampler = tree(opened=2, sketch=2, exact=5, leaf_size=8, branching=2)
+    found = sampler.partition(queries())
+    assert [group.shape[1] for group in found.opened] == [2, 2]
+    assert found.logits.shape[1] == 4 + 2 * 2 + 2 * 8
+    assert found.exact.shape[1] == 5
+    # 4 means, 4 of their children, directions, 16 sketches of 2 of 6, exact.
+    assert sampler.products_per_query() == 4 + 4 + 2 + 16 * 2 / 6 + 5

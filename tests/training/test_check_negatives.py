@@ -17,7 +17,7 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"num_negatives": 31}, "at most the 30 labels.*Received: 31"),
+        ({"num_negatives": 32}, "at most the 30 labels.*Received: 32"),
         ({"num_negatives": 17}, "the 16 queries of a batch or a multiple"),
         ({"num_candidates": 30}, "fewer --num-candidates than 30 labels"),
         (

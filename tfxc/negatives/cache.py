@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.finite import check_finite
+from tfxc.negatives.finite import check_finite, finite_rows
 from tfxc.negatives.sampler import Sampler, categorical
 
 
@@ -70,6 +70,12 @@ class NegativeCache(Sampler):
         where = np.full(num_labels + 1, -1, np.int32)  # one for no label
         where[ids] = np.arange(len(ids))
         self.where = self.variable("where", where)
+
+    def refresh(self, label_vectors):
+        """Takes over new vectors `[L, d]` of the labels that it holds."""
+        held = ops.convert_to_numpy(self.ids)
+        self.vectors.assign(finite_rows(label_vectors, held))
+        self.ages.assign(ops.zeros_like(self.ages))
 
     def _log_softmax(self, queries):
         """Log of Q over the cache: `[b, n]`."""

@@ -48,8 +48,8 @@ class ClusterTreeSampler(Sampler):
     A draw takes a group by its weight |C| e^(beta x . mean C), then one of its
     labels at random, which is one gather: in depth-first order a group is a
     range. Each level costs as many scores, so the cost grows with the logarithm
-    of the number of labels. The tree begins with the first level that has more
-    groups than that.
+    of the number of labels. The tree begins with the last level of no more
+    groups than one level is opened to.
 
     With `steps`, a Metropolis-Hastings chain of that length corrects what is
     left: it replaces y by a new draw y' with probability
@@ -98,18 +98,28 @@ class ClusterTreeSampler(Sampler):
         **kwargs,
     ):
         super().__init__(len(label_vectors), seed, **kwargs)
+        self.dim = label_vectors.shape[1]
+        check_arguments(inverse_temperature, opened, sketch, exact, steps)
         self.inverse_temperature = self.variable(
             "inverse_temperature", np.float32(inverse_temperature)
         )
         self.num_opened, self.num_exact, self.steps = opened, exact, steps
         self.branching, self.leaf_size = branching, leaf_size
-        self.dim = label_vectors.shape[1]
         self.num_directions = min(sketch, self.dim)
         self.projection = None
         if projection is not None:
+            self._check_projection(projection)
             self.projection = self.variable("projection", projection)
         arrays = self._arrays(self._clustered(label_vectors), label_vectors)
         self.parts = {n: self.variable(n, a) for n, a in arrays.items()}
+
+    def _check_projection(self, projection, like=True):
+        shape = np.shape(projection)
+        if like is None or len(shape) != 2 or shape[1] != self.dim:
+            raise ValueError(
+                f"`projection` must be [d, {self.dim}], and given from the "
+                f"beginning. Received: {shape}"
+            )
 
     def _clustered(self, label_vectors):
         """A new `NestedPartition`, from the first level that is needed."""
@@ -150,6 +160,8 @@ class ClusterTreeSampler(Sampler):
                 f"`label_vectors` must be [{self.num_labels}, {self.dim}]. "
                 f"Received: {label_vectors.shape}"
             )
+        if projection is not None:
+            self._check_projection(projection, self.projection)
         if rebuild:
             tree = self._clustered(label_vectors)
         else:
@@ -249,7 +261,8 @@ class ClusterTreeSampler(Sampler):
         """An upper bound on `max over y of log P(y | x) - log Q(y | x)`: `[b]`.
 
         With |x . (y - mean)| <= |x| r for every y of a group of measured radius
-        r, and as much below for Z.
+        r, and as much below for Z. P is the softmax of the vectors or codes
+        that the sampler holds; with `steps`, Q is the law of proposals.
         """
         found = self.partition(queries)
         norm = ops.sqrt(ops.sum(ops.square(self._scaled(queries)), axis=1))
@@ -264,3 +277,19 @@ class ClusterTreeSampler(Sampler):
         if self.projection is not None:
             queries = ops.matmul(queries, self.projection)
         return queries * self.inverse_temperature
+
+
+def check_arguments(inverse_temperature, opened, sketch, exact, steps):
+    """Raises `ValueError` if one of the sampler's numbers is out of range."""
+    least = {"opened": 1, "sketch": 1, "exact": 1, "steps": 0}
+    given = {"opened": opened, "sketch": sketch, "exact": exact, "steps": steps}
+    for name, number in given.items():
+        if number < least[name]:
+            raise ValueError(
+                f"`{name}` must be at least {least[name]}. Received: {number}"
+            )
+    if not math.isfinite(inverse_temperature):
+        raise ValueError(
+            "`inverse_temperature` must be finite. "
+            f"Received: {inverse_temperature}"
+        )

@@ -15,7 +15,11 @@ class LabelIndex:
     place that have moved: they are deleted where they were and inserted where
     they are now. What the tree was trained on drifts away over many moves, so
     it is trained anew once as many labels were moved as there are, times
-    `rebalance`. Where scann is not installed, the search is exact.
+    `rebalance`. Where scann is not installed, or labels are fewer than 100, the
+    search is exact.
+
+    ScaNN trains its tree from random starts that cannot be seeded: two indexes
+    of the same vectors find nearly, not exactly, the same.
 
     Args:
         vectors: `[L, d]`, float; unit vectors.
@@ -53,10 +57,9 @@ class LabelIndex:
         Raises:
             ValueError: if a vector is not finite; the index then stays.
         """
-        self.vectors = np.concatenate(
-            [rows for _, rows in finite_chunks(vectors)]
-        )
-        self.searcher = build_scann(self.vectors, self.leaves, self.probes)
+        vectors = np.concatenate([rows for _, rows in finite_chunks(vectors)])
+        searcher = build_scann(vectors, self.leaves, self.probes)
+        self.vectors, self.searcher = vectors, searcher
         self.moves = 0
 
     def top_k(self, queries, k):

@@ -52,9 +52,11 @@ class Midx(Sampler):
         **kwargs,
     ):
         super().__init__(len(label_vectors), seed, **kwargs)
-        if not 1 <= words <= self.num_labels:
+        most = min(self.num_labels, SAMPLE)
+        if not 1 <= words <= most:
             raise ValueError(
-                f"`words` must be in [1, {self.num_labels}], the labels. "
+                f"`words` must be in [1, {most}], the labels that books are "
+                "learnt from. "
                 f"Received: {words}"
             )
         self.inverse_temperature = self.variable(
@@ -169,7 +171,8 @@ class Books(NamedTuple):
         rng = np.random.default_rng(seed)
         chosen = rng.choice(count, min(count, SAMPLE), replace=False)
         rows = finite_rows(label_vectors, np.sort(chosen))
-        options = {"init": "random", "max_iter": PASSES, "random_state": seed}
+        options = {"init": "random", "n_init": 1, "max_iter": PASSES}
+        options["random_state"] = seed
         # More threads would add up in another order each time; and labels may
         # have fewer vectors than there are words.
         with (

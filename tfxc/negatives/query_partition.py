@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from keras import ops
 
+from tfxc.negatives.bisection import is_among
+
 
 class Partition(NamedTuple):
     """Groups that together hold every label once, for each query.
@@ -17,9 +19,10 @@ class Partition(NamedTuple):
         slack: `[b, groups]`, float32; how far from what its weight is made of a
             member may be; 0 for labels that were scored exactly.
         log_z: `[b, 1]`, float32; log of the sum of all weights.
-        opened: For each level, the groups that were opened: `[b, m]`, int32.
-        threshold: `[b, 1]`, float32; labels with a higher score by their sketch
-            were scored exactly.
+        opened: For each level, the groups that were opened: `[b, m]`, int32;
+            -1 for none.
+        exact: `[b, k]`, int32; the places of the labels that were scored
+            exactly, ascending; -1 for none.
     """
 
     logits: object
@@ -28,7 +31,7 @@ class Partition(NamedTuple):
     slack: object
     log_z: object
     opened: list
-    threshold: object
+    exact: object
 
 
 def query_partition(arrays, queries, num_opened, num_exact):
@@ -45,13 +48,13 @@ def query_partition(arrays, queries, num_opened, num_exact):
         `Partition`.
     """
     groups, opened, leaves = open_groups(arrays, queries, num_opened)
-    labels, threshold = score_labels(arrays, queries, leaves, num_exact)
+    labels, exact = score_labels(arrays, queries, leaves, num_exact)
     logits, starts, sizes, slack = (
         ops.concatenate(parts, axis=1)
         for parts in zip(*groups, labels, strict=True)
     )
     log_z = ops.logsumexp(logits, axis=1, keepdims=True)
-    return Partition(logits, starts, sizes, slack, log_z, opened, threshold)
+    return Partition(logits, starts, sizes, slack, log_z, opened, exact)
 
 
 def open_groups(arrays, queries, num_opened):
@@ -96,37 +99,33 @@ def score_labels(arrays, queries, leaves, num_exact):
     """Scores the labels of opened leaves.
 
     Returns:
-        `((logits, starts, sizes, slack), threshold)`, see `Partition`.
+        `((logits, starts, sizes, slack), exact)`, see `Partition`.
     """
     chosen, of_means, known = leaves
     splits = arrays[f"splits_{num_levels(arrays) - 1}"]
     width = arrays["sketches"].shape[2]
     places, valid = members(splits, chosen, known, width)
-    rows, count = places.shape
-    threshold = ops.full((rows, 1), -math.inf)
-    if count <= num_exact:
+    if places.shape[1] <= num_exact:
         score = exact_scores(arrays, queries, places)
         slack = ops.zeros_like(score)
+        exact = ops.where(valid, places, -1)
     else:
         seen = ops.matmul(queries, arrays["directions"])
         score = block_scores(seen, arrays["sketches"], chosen)
         score = score + repeated(of_means, width)
         score = ops.where(valid, score, -math.inf)
         slack = repeated(ops.take(arrays["unseen"], chosen), width)
-        # Not cut in two: XLA sorts all where a part of top_k is used.
-        best, top = ops.top_k(score, num_exact + 1)
-        threshold = ops.min(best, axis=1, keepdims=True)
-        exact = exact_scores(
-            arrays, queries, ops.take_along_axis(places, top, axis=1)
-        )
-        # The last is not exact, nor are those that tie with it: so a label's
-        # score by its sketch tells.
-        near = best > threshold
-        rest = ops.where(near, 0.0, ops.take_along_axis(slack, top, axis=1))
-        score = replaced(score, top, ops.where(near, exact, best))
-        slack = replaced(slack, top, rest)
+        # Of top_k only one part is used: else XLA sorts whole rows.
+        top = ops.top_k(score, num_exact)[1]
+        exact = ops.take_along_axis(places, top, axis=1)
+        near = exact_scores(arrays, queries, exact)
+        score = replaced(score, top, near)
+        slack = replaced(slack, top, ops.zeros_like(near))
+        known = ops.take_along_axis(valid, top, axis=1)
+        exact = ops.where(known, exact, -1)
     score = ops.where(valid, score, -math.inf)
-    return (score, places, ops.ones_like(places), slack), threshold
+    labels = score, places, ops.ones_like(places), slack
+    return labels, ops.sort(exact, axis=1)
 
 
 def members(splits, chosen, known, width):
@@ -165,7 +164,9 @@ def label_scores(arrays, queries, found, place):
             inner = place - ops.take(splits, group)
             sketch = columns_of(arrays["sketches"], group, inner)
             by_sketch = of_mean + products(seen, sketch)
-            score = ops.where(by_sketch > found.threshold, score, by_sketch)
+            places = ops.broadcast_to(place, by_sketch.shape)
+            is_exact = is_among(found.exact, places)
+            score = ops.where(is_exact, score, by_sketch)
         group = group if len(group.shape) == 2 else group[None]
         opened = found.opened[level][:, :, None]  # [b, m, 1]
         is_open = ops.any(opened == group[:, None], axis=1)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.bisection import num_at_most
+
 ASKED = 8192  # labels whose probability is asked for at once
 
 
@@ -163,17 +165,9 @@ def categorical(logits, num, seed):
     sums = ops.cumsum(ops.exp(logits - top), axis=1)  # [b, n]
     share = keras.random.uniform((logits.shape[0], num), seed=seed)
     share = share * sums[:, -1:]
-    # The first column whose sum is above the share, by bisection.
-    columns = logits.shape[1]
-    found = ops.zeros(share.shape, "int32")
-    for power in reversed(range(columns.bit_length())):
-        ahead = found + 2**power
-        last = ops.minimum(ahead, columns) - 1
-        below = ops.take_along_axis(sums, last, axis=1) <= share
-        found = ops.where(
-            ops.logical_and(below, ahead <= columns), ahead, found
-        )
-    found = ops.minimum(found, columns - 1)
+    # The first column whose sum is above the share.
+    found = num_at_most(sums, share)
+    found = ops.minimum(found, logits.shape[1] - 1)
     # Rounding may end at a column that is never drawn.
     drawn = ops.isfinite(ops.take_along_axis(logits, found, axis=1))
     best = ops.cast(ops.argmax(logits, axis=1, keepdims=True), "int32")

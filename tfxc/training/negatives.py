@@ -65,7 +65,8 @@ def unigram(recipe, job):
 def cache(recipe, job):
     """Three of a cache for one of all labels, which also renew the cache.
 
-    A cache that holds all labels needs no others beside it.
+    A cache that holds all labels needs no others beside it, but to be told
+    where labels have gone that are never drawn.
     """
     num_labels, seed = job.dataset.num_labels, recipe.seed
     heat = 1 / recipe.temperature
@@ -75,14 +76,17 @@ def cache(recipe, job):
     cached = NegativeCache(
         *(ids, vectors, num_labels, heat), stands_for_all=False, seed=seed
     )
-    sampler = cached
     if size < num_labels:
         others = Uniform(num_labels, seed + 1)
+        warm_up = WarmUp(cached, recipe.uniform_steps, heat)
         sampler = MixedNegatives([others, cached], [1, 3])
-    return sampler, [
-        WarmUp(cached, recipe.uniform_steps, heat),
-        CacheAge(cached),
-    ]
+        return sampler, [warm_up, CacheAge(cached)]
+
+    def refresh(number):
+        cached.refresh(job.label_vectors())
+        return {"encoded_labels": num_labels}
+
+    return cached, refreshed(recipe, cached, refresh)
 
 
 def nearest(recipe, job):

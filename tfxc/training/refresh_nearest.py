@@ -19,6 +19,10 @@ class RefreshNearest(Refreshes):
     warm-up, and at the beginning of an epoch, the steps until then are looked
     up at once.
 
+    What is found depends a little on chance, see `tfxc.negatives.LabelIndex`:
+    with 100 labels or more, a run that was stopped goes on as another run
+    would, not as the same.
+
     If a search or a refresh dies, training goes on with the lists that it has,
     and the next refresh builds the index anew.
 
