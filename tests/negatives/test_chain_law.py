@@ -1,6 +1,6 @@
 """Invariants of the law of a chain:
 
-- it is that of the matrix of its moves, ties and impossible labels included;
+- it is that of the matrix of its moves, ties and labels without P included;
 - its sum stays 1, and it tends to P.
 """
 

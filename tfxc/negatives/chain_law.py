@@ -14,8 +14,8 @@ def chain_law(log_p, log_q, steps):
 
     Args:
         log_p: `[..., L]`, float; log of what the chain tends to, up to a
-            constant.
-        log_q: `[..., L]`, float; log of the law of proposals.
+            constant; -inf for what it never is.
+        log_q: `[..., L]`, float; log of the law of proposals; finite.
         steps: Moves after the first draw.
 
     Returns:

@@ -69,16 +69,16 @@ def cache(recipe, job):
     where labels have gone that are never drawn.
     """
     num_labels, seed = job.dataset.num_labels, recipe.seed
-    heat = 1 / recipe.temperature
+    beta = 1 / recipe.temperature
     size = min(recipe.cached_labels, num_labels)
     ids = np.random.default_rng(seed).permutation(num_labels)[:size]
     vectors = encode(job.encoder, job.prepared.labels, ids)
     cached = NegativeCache(
-        *(ids, vectors, num_labels, heat), stands_for_all=False, seed=seed
+        *(ids, vectors, num_labels, beta), stands_for_all=False, seed=seed
     )
     if size < num_labels:
         others = Uniform(num_labels, seed + 1)
-        warm_up = WarmUp(cached, recipe.uniform_steps, heat)
+        warm_up = WarmUp(cached, recipe.uniform_steps, beta)
         sampler = MixedNegatives([others, cached], [1, 3])
         return sampler, [warm_up, CacheAge(cached)]
 
@@ -115,8 +115,8 @@ def midx(recipe, job):
     """Near the model's softmax, by two codebooks."""
     num_labels = job.dataset.num_labels
     words = min(WORDS, num_labels)
-    heat = 1 / recipe.temperature
-    sampler = Midx(job.label_vectors(), heat, words, recipe.seed)
+    beta = 1 / recipe.temperature
+    sampler = Midx(job.label_vectors(), beta, words, recipe.seed)
 
     def refresh(number):
         sampler.refresh(job.label_vectors())

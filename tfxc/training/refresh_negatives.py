@@ -37,4 +37,5 @@ class RefreshNegatives(Refreshes):
                 number = 0 if first else step // self.interval
                 self.count(refreshes=1, **self.refresh(number))
                 self.vectors_of = done
+                self.failing = False
         self.note_age(done)

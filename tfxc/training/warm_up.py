@@ -23,7 +23,7 @@ class WarmUp(keras.callbacks.Callback):
         self.inverse_temperature = inverse_temperature
 
     def on_train_batch_begin(self, step, logs=None):
-        cold = int(self.model.optimizer.iterations) < self.steps
+        at_first = int(self.model.optimizer.iterations) < self.steps
         self.sampler.inverse_temperature.assign(
-            0.0 if cold else self.inverse_temperature
+            0.0 if at_first else self.inverse_temperature
         )
