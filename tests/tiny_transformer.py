@@ -23,20 +23,20 @@ TEXTS = [
 ]
 
 
-def write_folder(folder, kind, seed=0, **config):
+def write_folder(folder, kind, seed=0, layers=LAYERS, **config):
     """Writes a model; returns its arrays as float64."""
     folder.mkdir(parents=True)
     size = write_vocabulary(folder, kind)
     rng = np.random.default_rng(seed)
     arrays = {
         name: rng.normal(1.0 if is_scale(name) else 0.0, 0.4, shape)
-        for name, shape in shapes(kind, size).items()
+        for name, shape in shapes(kind, size, layers).items()
     }
     if kind == "roberta":  # as in RoBERTa, which knows no segments
         arrays["roberta.embeddings.token_type_embeddings.weight"] *= 0
     stored = {name: a.astype(np.float32) for name, a in arrays.items()}
     safetensors.numpy.save_file(stored, folder / "model.safetensors")
-    described = {**described_as(kind, size), **config}
+    described = {**described_as(kind, size, layers), **config}
     (folder / "config.json").write_text(json.dumps(described))
     return {name: a.astype(float) for name, a in stored.items()}
 
@@ -72,14 +72,14 @@ def byte_letters():
     return [chr(byte) for byte in plain] + others
 
 
-def described_as(kind, size):
+def described_as(kind, size, layers):
     """`config.json`."""
     if kind == "distilbert":
         return {
             "model_type": kind,
             "activation": "gelu",
             "vocab_size": size,
-            "n_layers": LAYERS,
+            "n_layers": layers,
             "n_heads": HEADS,
             "dim": DIM,
             "hidden_dim": HIDDEN,
@@ -90,7 +90,7 @@ def described_as(kind, size):
         "model_type": kind,
         "hidden_act": "gelu",
         "vocab_size": size,
-        "num_hidden_layers": LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": HEADS,
         "hidden_size": DIM,
         "intermediate_size": HIDDEN,
@@ -115,7 +115,7 @@ def names(kind):
     return start, [layer + part for part in parts]
 
 
-def shapes(kind, size):
+def shapes(kind, size, layers):
     """Shapes of all arrays, matrices as PyTorch has them."""
     start, parts = names(kind)
     positions = POSITIONS + 2 * (kind == "roberta")
@@ -133,7 +133,7 @@ def shapes(kind, size):
         found["pooler.dense.weight"] = (DIM, DIM)
         found["pooler.dense.bias"] = (DIM,)
     matrices = [(DIM, DIM)] * 4 + [(DIM,), (HIDDEN, DIM), (DIM, HIDDEN), (DIM,)]
-    for number in range(LAYERS):
+    for number in range(layers):
         for part, shape in zip(parts, matrices, strict=True):
             found[part.format(number) + ".weight"] = shape
             found[part.format(number) + ".bias"] = shape[:1]

@@ -1,15 +1,22 @@
 """`python train.py` on a small data set, for the tests that start it."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
 import random
 import subprocess
 import sys
+import warnings
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
+import train
+from tfxc.command import run_command
 from tfxc.saved_model import load_saved_model
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -51,6 +58,28 @@ def run(arguments, cache):
     process = start(arguments, cache)
     output, errors = process.communicate(timeout=300)
     return process.returncode, output, errors
+
+
+def run_here(arguments, cache):
+    """As `run`, in this process, which has imported TensorFlow already."""
+    policy = keras.config.dtype_policy()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
+        warnings.catch_warnings(),
+    ):
+        # Of midx, where there are fewer labels than codes.
+        warnings.filterwarnings("ignore", "Number of distinct clusters")
+        patch.setenv("TFXC_CACHE", str(cache))
+        patch.setattr(sys, "argv", ["train.py", *map(str, arguments)])
+        try:
+            code = run_command(train.main)
+        except SystemExit as stop:  # of what parses the command line
+            code = stop.code or 0
+        finally:
+            keras.config.set_dtype_policy(policy)
+    return code, output.getvalue(), errors.getvalue()
 
 
 def files_below(folder):

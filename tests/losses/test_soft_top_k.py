@@ -9,6 +9,8 @@
 - every setting survives a round trip, and each has an effect.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -39,15 +41,23 @@ def oracle(relevance, scores, k=5, sharpness=2.0, temperature=1.0):
     return np.array(losses)
 
 
-def value_and_grad(relevance, scores, jit=False, **settings):
+@functools.cache
+def differentiated(jit, **settings):
+    """Compiled once for all cases of one shape."""
+
     @tf.function(jit_compile=jit)
-    def run(scores):
+    def run(relevance, scores):
         with tf.GradientTape() as tape:
             tape.watch(scores)
             losses = soft_top_k_loss(relevance, scores, **settings)
         return losses, tape.gradient(losses, scores)
 
-    losses, grad = run(tf.constant(scores, tf.float32))
+    return run
+
+
+def value_and_grad(relevance, scores, jit=False, **settings):
+    run = differentiated(jit, **settings)
+    losses, grad = run(tf.constant(relevance), tf.constant(scores, tf.float32))
     return losses.numpy(), grad.numpy()
 
 

@@ -7,6 +7,7 @@ from train_command import (
     files_below,
     metrics_of,
     run,
+    run_here,
     served_precision,
     write_small_data,
 )
@@ -35,18 +36,23 @@ class SmallRun:
     """A run that `train.py` took to its end.
 
     Args:
-        folder: Empty folder for data, cache and run.
+        folder: Empty folder for data and run. The cache is beside it, so that
+            the same data are prepared once for all runs.
         name: Name of the recipe.
         options: Flags, beside those that make it small.
         words: What queries are made of.
+        alone: Whether it is a process of its own, which takes seconds more.
+            In one, a recipe has to import all that it needs.
     """
 
-    def __init__(self, folder, name, *options, words=None):
-        self.folder, self.cache = folder / "run", folder / "cache"
+    def __init__(self, folder, name, *options, words=None, alone=False):
+        self.folder = folder / "run"
+        self.cache = folder.parent / "cache_of_small_runs"
         data = write_small_data(folder / "small", words)
         self.command = [name, "--data", data, "--output", self.folder, *SMALL]
         self.command += options
-        code, self.output, errors = run(self.command, self.cache)
+        command = run if alone else run_here
+        code, self.output, errors = command(self.command, self.cache)
         assert code == 0, errors
         self.metrics = metrics_of(self.folder)
         self.served = served_precision(self.folder, data)
@@ -57,6 +63,6 @@ class SmallRun:
 
     def assert_a_second_start_changes_nothing(self):
         before = files_below(self.folder)
-        code, output, errors = run(self.command, self.cache)
+        code, output, errors = run_here(self.command, self.cache)
         assert code == 0 and f"{self.folder} is complete" in output, errors
         assert files_below(self.folder) == before and len(before) > 9

@@ -70,7 +70,7 @@ def test_a_fusion_that_does_not_exist(capsys):
 
 @pytest.mark.slow
 def test_a_run(tmp_path):
-    run = SmallRun(tmp_path, "dexml", "--epochs", 4)
+    run = SmallRun(tmp_path, "dexml", "--epochs", 4, alone=True)
     assert "encoder 4/4" in run.output and "classifier" not in run.output
     assert not any("encoder_alone" in name for name in run.metrics)
     run.assert_it_learnt_and_serves_as_measured()

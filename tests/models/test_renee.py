@@ -78,7 +78,7 @@ def test_memory_by_the_dimension_of_a_pretrained_encoder(monkeypatch):
 @pytest.mark.slow
 def test_a_run(tmp_path):
     fields = ["--epochs", 2, "--classifier-epochs", 2]
-    run = SmallRun(tmp_path, "renee", *fields)
+    run = SmallRun(tmp_path, "renee", *fields, alone=True)
     assert "encoder 2/2" in run.output and "classifier 2/2" in run.output
     assert len((run.folder / "history.csv").read_text().splitlines()) == 5
     run.assert_it_learnt_and_serves_as_measured()

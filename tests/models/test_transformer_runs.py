@@ -10,18 +10,19 @@ import shutil
 import pytest
 from recipe_cases import SmallRun
 from tiny_transformer import LETTERS, WORDS, write_folder
-from train_command import files_below, run
+from train_command import files_below, run_here
 
 # With the usual settings so small a transformer maps all texts to one vector,
 # and what ranks them is rounding.
-EPOCHS = ["--epochs", 25, "--dense-learning-rate", 0.002]
+EPOCHS = ["--epochs", 15, "--dense-learning-rate", 0.002]
 EPOCHS += ["--temperature", 0.1]
 CHUNKS = ["--chunk-rows", 8]
 
 
 @pytest.fixture
 def weights(tmp_path):
-    write_folder(tmp_path / "bert", "bert")
+    """Of one layer: XLA compiles two twice as long."""
+    write_folder(tmp_path / "bert", "bert", layers=1)
     return tmp_path / "bert"
 
 
@@ -40,9 +41,9 @@ def test_a_run(tmp_path, weights, arguments):
     words = [*WORDS[:6], *LETTERS[:20]]  # each is one token
     options = ["--encoder", weights, *options]
     small = SmallRun(tmp_path, name, *options, words=words)
-    assert "encoder 25/25" in small.output
+    assert "encoder 15/15" in small.output
     assert ("classifier 2/2" in small.output) == (2 in options)
-    assert small.metrics["P@1"] > 35, "two in 26 are right by chance"
+    assert small.metrics["P@1"] > 60, "two in 26 are right by chance"
     # Under XLA and when serving, bfloat16 is rounded at other places.
     close = 5 if "bfloat16" in options else 1
     assert small.metrics["P@1"] == pytest.approx(small.served, abs=close)
@@ -52,11 +53,11 @@ def test_a_run(tmp_path, weights, arguments):
 @pytest.mark.slow
 def test_replaced_weights(tmp_path, weights):
     options = ["--encoder", weights, "--epochs", 1, "--classifier-epochs", 0]
-    small = SmallRun(tmp_path, "ngame", *options)
+    small = SmallRun(tmp_path, "ngame", *options, alone=True)
     (small.folder / "metrics.json").unlink()
     shutil.rmtree(weights)
-    write_folder(weights, "bert", seed=1)
+    write_folder(weights, "bert", seed=1, layers=1)
     before = files_below(small.folder)
-    code, _, errors = run(small.command, small.cache)
+    code, _, errors = run_here(small.command, small.cache)
     assert code == 2 and f"other weights. Received: {weights}" in errors
     assert files_below(small.folder) == before

@@ -99,6 +99,7 @@ def test_serves_alone(exported):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("exported", ["bert"], indirect=True)
 def test_loading_imports_what_the_graph_needs(exported):
     program = (
         "import sys; from tfxc.saved_model import load_saved_model as load\n"
