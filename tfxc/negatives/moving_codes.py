@@ -58,7 +58,7 @@ class MovingCodes:
     @property
     def projection(self):
         """What turns query vectors into codes: `[d, d']`, float32."""
-        return self.nystrom.basis()
+        return self.nystrom.basis
 
     def refresh(self, number):
         """Brings the codes up to date, the `number`-th time.
@@ -87,7 +87,7 @@ class MovingCodes:
     def _encode_all(self, landmarks, error=float("nan"), rows=65_536):
         check_finite(landmarks)
         nystrom = Nystrom(landmarks)
-        basis = nystrom.basis()
+        basis = nystrom.basis
         codes = np.empty((self.num_labels, len(landmarks)), np.float16)
         for start in range(0, self.num_labels, rows):
             ids = np.arange(start, min(start + rows, self.num_labels))

@@ -1,6 +1,7 @@
 """New vectors for all labels from encoding a few again: Nystrom regression."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -57,6 +58,7 @@ class Nystrom:
     landmarks: np.ndarray
     ridge: float = 1e-3
 
+    @functools.cached_property
     def basis(self):
         """B, what turns vectors into codes: `[d, d']`, float32."""
         rows = np.asarray(self.landmarks, np.float64)
@@ -67,7 +69,7 @@ class Nystrom:
 
     def codes(self, vectors):
         """The codes of some vectors `[n, d]`: `[n, d']`, float32."""
-        return np.asarray(vectors, np.float32) @ self.basis()
+        return np.asarray(vectors, np.float32) @ self.basis
 
     def fitted(self, codes, vectors, landmarks):
         """Where codes went, by those of a sample.
@@ -126,7 +128,7 @@ class Move:
 
     def apply(self, codes):
         """Updates all codes in place, in chunks: `[L, d']`, or a memory map."""
-        matrix = self.weights @ self.there.basis()  # [d', d']
+        matrix = self.weights @ self.there.basis  # [d', d']
         metric = self.weights @ self.weights.T  # [d', d']
         for start in range(0, len(codes), ROWS):
             rows = np.asarray(codes[start : start + ROWS], np.float32)

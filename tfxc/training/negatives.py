@@ -145,8 +145,12 @@ def tree(recipe, job):
 
     def refresh(number):
         codes.refresh(number)
-        sampler.refresh(codes.codes, codes.projection)
         done = codes.report
+        # Labels change their groups when all of them were encoded.
+        sampler.refresh(
+            *(codes.codes, codes.projection),
+            rebuild=done["encoded"] > job.dataset.num_labels,
+        )
         return {"encoded_labels": done["encoded"], "code_error": done["error"]}
 
     return sampler, refreshed(recipe, sampler, refresh)
