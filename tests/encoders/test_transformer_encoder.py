@@ -191,10 +191,8 @@ def test_round_trip(tmp_path, models, kind):
 
 
 @pytest.mark.slow
-def test_trains_in_chunks(rng, tmp_path):
-    folder = tmp_path / "bert"
-    write_folder(folder, "bert", layers=1)  # XLA compiles two twice as long
-    _, tokenizer = load_pretrained(folder)
+def test_trains_in_chunks(rng, tiny_transformers):
+    folder, _, _, tokenizer = tiny_transformers["bert"]
     rows = SequenceTokenizer(tokenizer, 20).sequences(Texts.from_strings(TEXTS))
     relevance = tf.constant(np.eye(4, 6, dtype=np.int8))
     trained = []

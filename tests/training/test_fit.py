@@ -12,6 +12,7 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -154,15 +155,16 @@ def test_a_finished_run_does_nothing(whole, data):
     assert_same_state(twin.state(), before)
 
 
-def test_no_batch_holds_a_query_without_labels(whole, data):
+def test_no_batch_holds_a_query_without_labels(whole, data, tmp_path):
     empty = np.flatnonzero(data.dataset.train.relevant.row_counts() == 0)
     assert len(empty) == 5
-    training, _ = whole
+    shutil.copytree(whole[0].run.folder, tmp_path / "run")
+    mining = Training(data, tmp_path / "run").mining
     for epoch in range(EPOCHS):
-        training.mining.begin_epoch(epoch)
-        seen = np.concatenate(training.mining.batches)
+        mining.begin_epoch(epoch)
+        seen = np.concatenate(mining.batches)
         assert sorted(seen) == sorted(set(range(ROWS)) - set(empty))
-    assert max(map(len, training.mining.batches)) <= BATCH <= LABELS
+    assert max(map(len, mining.batches)) <= BATCH <= LABELS
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
