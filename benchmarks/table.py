@@ -326,7 +326,9 @@ def ablations():
         for arm, figures in arms.items():
             means = " | ".join(f"{figures[n]['mean']:.1f}" for n in shown)
             seconds = figures["train_seconds"]["mean"]
-            yield f"| {arm} | {means} | {seconds:.0f} |"
+            seeds = figures["seeds"]
+            name = arm if seeds > 2 else f"{arm} (of {seeds} seeds)"
+            yield f"| {name} | {means} | {seconds:.0f} |"
 
 
 def read(name):
