@@ -281,7 +281,7 @@ def exact_milliseconds(queries, labels, beta):
     """The time to draw from the exact softmax, compiled or not: all queries."""
     import tensorflow as tf
 
-    from tfxc.negatives.sampler import categorical
+    from tfxc.negatives.categorical import categorical
 
     table = tf.constant(labels)
 

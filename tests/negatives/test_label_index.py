@@ -88,3 +88,17 @@ def test_few_labels(rng):
     vectors = label_vectors()
     found = LabelIndex(vectors).top_k(queries(), 60)
     assert (np.sort(found, axis=1) == np.arange(60)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"leaves": 0}, r"`leaves` must be in \[1, 3000\]. Received: 0"),
+        ({"leaves": 3001}, "Received: 3001"),
+        ({"leaves": 4, "probes": 0}, r"`probes` must be in \[1, 4\]."),
+        ({"leaves": 4, "probes": 5}, "Received: 5"),
+    ],
+)
+def test_numbers_out_of_range(options, told):
+    with pytest.raises(ValueError, match=told):
+        LabelIndex(label_vectors(labels=LABELS, dim=DIM), **options)

@@ -87,3 +87,9 @@ def test_vectors_that_are_not_finite(number):
     with pytest.raises(ValueError, match="Received: NaN or infinity"):
         codes.refresh(number)
     np.testing.assert_array_equal(codes.codes, before)
+
+
+@pytest.mark.parametrize("name", ["landmarks", "sample", "full_interval"])
+def test_numbers_out_of_range(name):
+    with pytest.raises(ValueError, match=f"`{name}` must be positive"):
+        codes_of(Encoder(), **{name: 0})

@@ -24,8 +24,8 @@ from tfxc.negatives.nystrom import Move as Move
 from tfxc.negatives.nystrom import Nystrom as Nystrom
 from tfxc.negatives.sampler import Sampler as Sampler
 from tfxc.negatives.sampler import relevance_of as relevance_of
-from tfxc.negatives.sampler import shared_sample as shared_sample
 from tfxc.negatives.sg_tree import SGTree as SGTree
 from tfxc.negatives.sg_tree import sg_tree as sg_tree
+from tfxc.negatives.shared_sample import shared_sample as shared_sample
 from tfxc.negatives.uniform import Uniform as Uniform
 from tfxc.negatives.unigram import Unigram as Unigram

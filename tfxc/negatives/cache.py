@@ -5,8 +5,9 @@ import math
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.categorical import categorical
 from tfxc.negatives.finite import check_finite, finite_rows
-from tfxc.negatives.sampler import Sampler, categorical
+from tfxc.negatives.sampler import Sampler
 
 
 class NegativeCache(Sampler):

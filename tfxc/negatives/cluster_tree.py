@@ -6,24 +6,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.chain_law import chain_law
-from tfxc.negatives.finite import check_finite
+from tfxc.negatives.categorical import categorical
+from tfxc.negatives.chains import chain_law, end_of_chains
+from tfxc.negatives.finite import check_finite, check_shape
 from tfxc.negatives.nested_partition import (
     NestedPartition,
     balanced_partition,
 )
-from tfxc.negatives.query_partition import (
-    exact_scores,
-    label_scores,
-    num_levels,
-    query_partition,
-)
-from tfxc.negatives.sampler import (
-    Sampler,
-    all_log_probs,
-    categorical,
-    fill,
-)
+from tfxc.negatives.partition_law import label_scores
+from tfxc.negatives.query_partition import query_partition
+from tfxc.negatives.sampler import Sampler, all_log_probs, fill
+from tfxc.negatives.scores import exact_scores, num_levels
 from tfxc.negatives.tree_arrays import tree_arrays
 
 
@@ -155,11 +148,7 @@ class ClusterTreeSampler(Sampler):
         Raises:
             ValueError: if a vector is not finite, or the shape is another.
         """
-        if label_vectors.shape != (self.num_labels, self.dim):
-            raise ValueError(
-                f"`label_vectors` must be [{self.num_labels}, {self.dim}]. "
-                f"Received: {label_vectors.shape}"
-            )
+        check_shape(label_vectors, (self.num_labels, self.dim))
         if projection is not None:
             self._check_projection(projection, self.projection)
         if rebuild:
@@ -188,29 +177,9 @@ class ClusterTreeSampler(Sampler):
         ids = ops.take(self.parts["order"], place)
         if not self.steps:
             return ids, log_q
-        return self._corrected(queries, ids, place, log_q, num, seed)
-
-    def _corrected(self, queries, ids, place, log_q, num, seed):
-        """Runs the chains: see the class."""
-        shape = (queries.shape[0], self.steps + 1, num)
         score = exact_scores(self.parts, self._scaled(queries), place)
-        log_z = ops.logsumexp(score - log_q, axis=1, keepdims=True) - math.log(
-            shape[1] * num
-        )
-        ids, score, log_q = (
-            ops.reshape(part, shape) for part in (ids, score, log_q)
-        )
-        coins = keras.random.uniform(shape, seed=self.draws(seed, 2))
-        state = ids[:, 0], score[:, 0], log_q[:, 0]
-        for step in range(1, shape[1]):
-            new = ids[:, step], score[:, step], log_q[:, step]
-            ahead = new[1] - new[2] - state[1] + state[2]
-            accepted = ops.log(coins[:, step]) < ahead
-            state = [
-                ops.where(accepted, n, old)
-                for n, old in zip(new, state, strict=True)
-            ]
-        return state[0], state[1] - log_z
+        coins = keras.random.uniform(ops.shape(picks), seed=self.draws(seed, 2))
+        return end_of_chains(ids, score, log_q, coins, num)
 
     def log_prob(self, queries, ids, **batch):
         """See `Sampler`; with `steps`, not the law but what draws tend to: P,

@@ -44,3 +44,12 @@ def check_finite(vectors):
     """Raises the `ValueError` of `finite_rows` if a vector is not finite."""
     for _ in finite_chunks(vectors):
         pass
+
+
+def check_shape(label_vectors, shape):
+    """Raises `ValueError` unless the vectors of all labels are `[L, d]`."""
+    if label_vectors.shape != shape:
+        raise ValueError(
+            f"`label_vectors` must be {list(shape)}. "
+            f"Received: {label_vectors.shape}"
+        )

@@ -28,6 +28,10 @@ class LabelIndex:
         tolerance: Labels that moved less than this distance stay.
         rebalance: Moves for each label after which the tree is trained anew.
 
+    Raises:
+        ValueError: if there are more leaves than labels, or more probes than
+            leaves, or none; or if a vector is not finite.
+
     Attributes:
         report: Of the last `move`: how many labels "moved", and whether the
             index was "rebalanced".
@@ -44,8 +48,11 @@ class LabelIndex:
         tolerance=0.05,
         rebalance=2.5,
     ):
-        self.leaves = leaves or max(int(len(vectors) ** 0.5), 1)
-        self.probes = probes or max(self.leaves // 8, 1)
+        most = len(vectors)
+        self.leaves = max(int(most**0.5), 1) if leaves is None else leaves
+        self.probes = max(self.leaves // 8, 1) if probes is None else probes
+        check_number("leaves", self.leaves, 1, most)
+        check_number("probes", self.probes, 1, self.leaves)
         self.tolerance = tolerance
         self.rebalance = rebalance
         self.report = {}
@@ -103,6 +110,14 @@ class LabelIndex:
             self.vectors[moved] = new
             self.moves += len(moved)
         self.report = {"moved": len(moved), "rebalanced": due}
+
+
+def check_number(name, number, least, most):
+    """Raises `ValueError` if an argument is out of range."""
+    if not least <= number <= most:
+        raise ValueError(
+            f"`{name}` must be in [{least}, {most}]. Received: {number}"
+        )
 
 
 def build_scann(vectors, leaves, probes):

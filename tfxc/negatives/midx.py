@@ -11,8 +11,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from tfxc.negatives.finite import finite_chunks, finite_rows
-from tfxc.negatives.sampler import Sampler, categorical
+from tfxc.negatives.categorical import categorical
+from tfxc.negatives.finite import check_shape, finite_chunks, finite_rows
+from tfxc.negatives.sampler import Sampler
 
 SAMPLE, PASSES = 16_384, 12  # of k-means
 
@@ -69,11 +70,7 @@ class Midx(Sampler):
 
     def refresh(self, label_vectors):
         """Learns new books; the old ones stay if a vector is not finite."""
-        if label_vectors.shape != (self.num_labels, self.dim):
-            raise ValueError(
-                f"`label_vectors` must be [{self.num_labels}, {self.dim}]. "
-                f"Received: {label_vectors.shape}"
-            )
+        check_shape(label_vectors, (self.num_labels, self.dim))
         for name, array in self._index(label_vectors).items():
             self.parts[name].assign(array)
 

@@ -44,6 +44,13 @@ class MovingCodes:
         tolerance=0.5,
         seed=0,
     ):
+        numbers = [("landmarks", landmarks), ("sample", sample)]
+        numbers += [("full_interval", full_interval)]
+        for name, number in numbers:
+            if number < 1:
+                raise ValueError(
+                    f"`{name}` must be positive. Received: {number}"
+                )
         self.encode = encode
         self.num_labels = num_labels
         rng = np.random.default_rng((seed, 0))

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.sampler import Sampler, set_rows
 
 QUERIES = 4096  # that are searched for at once
 
@@ -107,9 +107,7 @@ class NearestNegatives(Sampler):
         if self.found is None:
             return False
         (rows, found), self.found = self.found, None
-        lists = np.array(ops.convert_to_numpy(self.lists))
-        lists[rows] = found.result()
-        self.lists.assign(lists)
+        set_rows(self.lists, rows, found.result())
         return True
 
 

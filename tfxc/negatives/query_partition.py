@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from tfxc.negatives.bisection import is_among
+from tfxc.negatives.scores import block_scores, exact_scores, num_levels
 
 
 class Partition(NamedTuple):
@@ -145,72 +145,6 @@ def members(splits, chosen, known, width):
     return ops.reshape(ids, shape), ops.reshape(valid, shape)
 
 
-def label_scores(arrays, queries, found, place):
-    """What labels weigh in a partition, as a logarithm: `[b, n]`.
-
-    Args:
-        arrays: See `query_partition`.
-        queries: See `query_partition`.
-        found: `Partition` of those queries.
-        place: `[n]` or `[b, n]`, int32; where the labels stand.
-    """
-    score = exact_scores(arrays, queries, place)
-    for level in reversed(range(num_levels(arrays))):
-        splits = arrays[f"splits_{level}"]
-        group = group_of(splits, place)
-        of_mean = products(queries, mean_of(arrays, level, group, place))
-        if level == num_levels(arrays) - 1:
-            seen = ops.matmul(queries, arrays["directions"])
-            inner = place - ops.take(splits, group)
-            sketch = columns_of(arrays["sketches"], group, inner)
-            by_sketch = of_mean + products(seen, sketch)
-            places = ops.broadcast_to(place, by_sketch.shape)
-            is_exact = is_among(found.exact, places)
-            score = ops.where(is_exact, score, by_sketch)
-        group = group if len(group.shape) == 2 else group[None]
-        opened = found.opened[level][:, :, None]  # [b, m, 1]
-        is_open = ops.any(opened == group[:, None], axis=1)
-        score = ops.where(is_open, score, of_mean)
-    return score
-
-
-def num_levels(arrays):
-    """Levels of the tree."""
-    return sum(name.startswith("splits_") for name in arrays)
-
-
-def exact_scores(arrays, queries, place):
-    """Products with the labels at some places `[n]` or `[b, n]`: `[b, n]`."""
-    codes = ops.take(arrays["codes"], place, axis=0)
-    return products(queries, ops.cast(codes, "float32"))
-
-
-def group_of(splits, place):
-    """The group that has each place: int32."""
-    flat = ops.reshape(place, (-1,))
-    group = ops.searchsorted(splits, flat, side="right")
-    return ops.reshape(ops.cast(group, "int32") - 1, place.shape)
-
-
-def mean_of(arrays, level, group, place):
-    """The means of groups of a level, of which some labels are: `[..., d]`."""
-    means = arrays[f"means_{level}"]
-    if not level:
-        return ops.take(means, group, axis=0)
-    parent = group_of(arrays[f"splits_{level - 1}"], place)
-    first = ops.take(arrays[f"children_{level - 1}"], parent)
-    return columns_of(means, parent, group - first)
-
-
-def columns_of(blocks, block, inner):
-    """Columns of blocks `[blocks, d, s]`: `[..., d]`, float32."""
-    _, dim, width = blocks.shape
-    start = block * (dim * width) + inner
-    steps = ops.arange(dim, dtype="int32") * width
-    flat = ops.reshape(blocks, (-1,))
-    return ops.cast(ops.take(flat, start[..., None] + steps), "float32")
-
-
 def repeated(array, count):
     """Each column so many times: `[b, m]` becomes `[b, m * count]`."""
     rows, columns = array.shape
@@ -232,29 +166,3 @@ def replaced(array, columns, values):
     return ops.scatter_update(
         array, ops.reshape(where, (-1, 2)), ops.reshape(values, (-1,))
     )
-
-
-def products(queries, vectors):
-    """Inner products of queries `[b, d]` with their vectors: `[b, n]`.
-
-    Args:
-        queries: `[b, d]`, float32.
-        vectors: `[b, n, d]`, or `[n, d]`, the same for all; float32.
-    """
-    if len(vectors.shape) == 2:
-        return ops.matmul(queries, ops.transpose(vectors))
-    # XLA compiles small products on CPUs badly, and sums well.
-    return ops.sum(queries[:, None] * vectors, axis=2)
-
-
-def block_scores(queries, blocks, chosen):
-    """Products of queries with all vectors of some blocks: `[b, m * s]`.
-
-    Args:
-        queries: `[b, d]`, float32.
-        blocks: `[blocks, d, s]`, float.
-        chosen: `[b, m]`, int.
-    """
-    near = ops.cast(ops.take(blocks, chosen, axis=0), "float32")
-    scores = ops.sum(queries[:, None, :, None] * near, axis=2)
-    return ops.reshape(scores, (queries.shape[0], -1))

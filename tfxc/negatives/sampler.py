@@ -1,12 +1,8 @@
 """What all samplers of negatives share."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
-
-from tfxc.negatives.bisection import num_at_most
 
 ASKED = 8192  # labels whose probability is asked for at once
 
@@ -150,30 +146,6 @@ def all_log_probs(log_prob, queries, num_labels, **batch):
     )
 
 
-def categorical(logits, num, seed):
-    """Draws columns by the softmax of each row: `[b, num]`, int32.
-
-    By the sums of probabilities up to each column, and one random number for a
-    draw; `keras.random.categorical` takes one for each column of each draw.
-
-    Args:
-        logits: `[b, n]`, float32; -inf for what is never drawn.
-        num: Draws for each row.
-        seed: As in `keras.random`.
-    """
-    top = ops.max(logits, axis=1, keepdims=True)
-    sums = ops.cumsum(ops.exp(logits - top), axis=1)  # [b, n]
-    share = keras.random.uniform((logits.shape[0], num), seed=seed)
-    share = share * sums[:, -1:]
-    # The first column whose sum is above the share.
-    found = num_at_most(sums, share)
-    found = ops.minimum(found, logits.shape[1] - 1)
-    # Rounding may end at a column that is never drawn.
-    drawn = ops.isfinite(ops.take_along_axis(logits, found, axis=1))
-    best = ops.cast(ops.argmax(logits, axis=1, keepdims=True), "int32")
-    return ops.where(drawn, found, best)
-
-
 def fill(variable, array, chunk_bytes=2**27):
     """Assigns an array to a variable, a chunk of rows at a time if it is large.
 
@@ -187,6 +159,23 @@ def fill(variable, array, chunk_bytes=2**27):
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
         variable.value[start : start + len(part)].assign(part)
+
+
+def set_rows(variable, rows, values):
+    """Assigns some rows of a variable `[n, ...]`, in place where that can be.
+
+    Args:
+        variable: `keras.Variable`.
+        rows: `[m]`, int; distinct.
+        values: `[m, ...]`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        slices = tf.IndexedSlices(tf.convert_to_tensor(values), rows)
+        variable.value.scatter_update(slices)
+        return
+    variable.assign(ops.scatter_update(variable, rows[:, None], values))
 
 
 def relevance_of(ids, positives=None):
@@ -207,64 +196,3 @@ def relevance_of(ids, positives=None):
         return ops.zeros(ops.shape(ids), "int8")
     hit = ops.equal(ids[..., None], ops.cast(positives, "int32")[:, None])
     return ops.cast(ops.where(ops.any(hit, axis=-1), -1, 0), "int8")
-
-
-def shared_sample(sampler, queries, num, seed=None, **batch):
-    """One set of negatives for a whole batch, drawn for some of its queries.
-
-    Random queries of the batch draw labels, one each if there are enough. All
-    draws are negatives of all queries, so each is as likely as it is on average
-    over those who drew: what is summed over draws with weight `1 / (num q)` is
-    then unbiased, whoever a draw was for.
-
-    ```
-    q(y) = mean over drawing queries x of Q(y | x)
-    ```
-
-    Args:
-        sampler: `Sampler` with `log_prob`.
-        queries: `[b, d]`, float.
-        num: Draws in all; at most b, or a multiple of it.
-        seed: See `Sampler.sample`.
-        **batch: See `Sampler.sample`; `rows` is cut to those that draw.
-
-    Returns:
-        `(ids [num] int32, log_q [num] float32)`.
-
-    Reference:
-        Veach and Guibas, 1995, the balance heuristic.
-    """
-    drawn, laws = [], []
-    for part, (member, count) in enumerate(sampler.components(num)):
-        part_seed = None if seed is None else seed + part
-        chosen, given = _drawing(sampler, queries, count, part_seed, batch)
-        each = -(-count // chosen.shape[0])
-        ids, _ = member.sample(chosen, each, part_seed, **given)
-        drawn.append(ops.reshape(ids, (count,)))
-        laws.append((member, chosen, given, count / num))
-    ids = ops.concatenate(drawn)
-    log_q = [
-        ops.logsumexp(member.log_prob(chosen, ids, **given), axis=0)
-        + math.log(share / chosen.shape[0])
-        for member, chosen, given, share in laws
-    ]
-    return ids, ops.logsumexp(ops.stack(log_q), axis=0)
-
-
-def _drawing(sampler, queries, count, seed, batch):
-    """The queries that draw `count` labels, and their part of the batch."""
-    rows = queries.shape[0]
-    if count >= rows:
-        if count % rows:
-            raise ValueError(
-                f"`num` must be a multiple of {rows} queries, or less. "
-                f"Received: {count} draws"
-            )
-        return queries, batch
-    order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
-    chosen = ops.top_k(order, count)[1]
-    given = {
-        name: ops.take(array, chosen, axis=0) if name == "rows" else array
-        for name, array in batch.items()
-    }
-    return ops.take(queries, chosen, axis=0), given

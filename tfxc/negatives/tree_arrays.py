@@ -9,6 +9,8 @@ import numpy as np
 from tfxc.negatives.nested_partition import NestedPartition
 
 ROWS = 65_536  # labels that are read at once
+# A unit vector in half precision is at most this far from itself.
+ROUNDING = 2.0**-11 + 2.0**-20
 
 
 def tree_arrays(tree, label_vectors, sketch_dim):
@@ -35,7 +37,7 @@ def tree_arrays(tree, label_vectors, sketch_dim):
     summaries = tree.summaries(label_vectors)
     for level, splits in enumerate(tree.levels):
         means, radii = summaries[level]
-        arrays[f"radii_{level}"] = radii
+        arrays[f"radii_{level}"] = radii + np.float32(ROUNDING)
         arrays[f"splits_{level}"] = splits.astype(np.int32)
         if level:
             children = tree.children(level - 1)
@@ -67,8 +69,19 @@ def inside(splits):
     )
 
 
+class Halves:
+    """An array in half precision that is computed when a slice is asked for."""
+
+    dtype = np.dtype(np.float16)
+
+    @property
+    def nbytes(self):
+        """Bytes of the whole array."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+
 @dataclasses.dataclass(frozen=True)
-class InOrder:
+class InOrder(Halves):
     """Label vectors in the order of a tree, in half precision: `[L, d]`.
 
     Read when asked for, a slice at a time.
@@ -80,17 +93,11 @@ class InOrder:
 
     label_vectors: typing.Any
     tree: NestedPartition
-    dtype = np.dtype(np.float16)
 
     @property
     def shape(self):
         """Of the whole array."""
         return self.label_vectors.shape
-
-    @property
-    def nbytes(self):
-        """Bytes of the whole array."""
-        return self.dtype.itemsize * math.prod(self.shape)
 
     def __getitem__(self, places):
         labels = self.tree.order[places]
@@ -98,7 +105,7 @@ class InOrder:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sketches:
+class Sketches(Halves):
     """Sketches of labels, leaf by leaf: `[leaves, r, most]`, float16.
 
     Read when asked for, a slice of leaves at a time.
@@ -114,7 +121,6 @@ class Sketches:
     tree: NestedPartition
     means: np.ndarray
     directions: np.ndarray
-    dtype = np.dtype(np.float16)
 
     @property
     def shape(self):
@@ -122,11 +128,6 @@ class Sketches:
         leaves = self.tree.levels[-1]
         most = int(np.diff(leaves).max())
         return len(leaves) - 1, self.directions.shape[1], most
-
-    @property
-    def nbytes(self):
-        """Bytes of the whole array."""
-        return self.dtype.itemsize * math.prod(self.shape)
 
     def __getitem__(self, leaves):
         gaps = gaps_of(self.label_vectors, self.tree, self.means, leaves)
@@ -145,7 +146,7 @@ class Sketches:
             seen = (gaps @ self.directions).astype(np.float16)
             rest = gaps - seen.astype(np.float32) @ self.directions.T
             found[leaves] = np.sqrt(np.vecdot(rest, rest).max(axis=1))
-        return found
+        return found + np.float32(ROUNDING)
 
 
 def gaps_of(label_vectors, tree, means, leaves):

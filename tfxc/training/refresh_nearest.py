@@ -65,14 +65,16 @@ class RefreshNearest(Refreshes):
         self.interval = interval
         self.warmup = warmup
         self.rebuild = rebuild
+        self.bank = None  # query vectors, from the end of the warm-up on
         self.asked_of = None  # step whose label vectors the thread looks at
         self.new_vectors = None  # of which it builds the index
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch)
         self.count(moved_labels=0, rebalanced=0)
-        with self.timed():
-            self.bank = self._bank()
+        if self.steps_done() + len(self.mining.batches) > self.warmup:
+            with self.timed():
+                self.bank = self._bank()
 
     def on_train_batch_begin(self, step, logs=None):
         done = self.steps_done()

@@ -1,12 +1,51 @@
-"""What a Metropolis-Hastings chain draws after so many steps."""
+"""Metropolis-Hastings chains, whose proposals look at nothing before."""
+
+import math
 
 import numpy as np
+from keras import ops
 
 TINY = 1e-200  # in place of a ratio of zero
 
 
+def end_of_chains(ids, score, log_q, coins, num):
+    """Where chains end that start at draws of Q and propose draws of Q.
+
+    A draw y gives way to the next one, y', with probability
+    `min(1, P(y') Q(y) / (P(y) Q(y')))`. Z of P is what the draws say:
+    `P(y) = e^score / Z`, with Z the mean of `e^score / Q`.
+
+    Args:
+        ids: `[b, (steps + 1) * num]`, int32; draws of Q.
+        score: Of the same shape, float32.
+        log_q: Of the same shape, float32; log Q.
+        coins: Of the same shape, float32; uniform numbers.
+        num: Chains of each query.
+
+    Returns:
+        `(ids [b, num], log of P [b, num])`.
+    """
+    rows, count = ids.shape
+    log_z = ops.logsumexp(score - log_q, axis=1, keepdims=True)
+    log_z = log_z - math.log(count)
+    shape = (rows, count // num, num)
+    ids, score, log_q, coins = (
+        ops.reshape(part, shape) for part in (ids, score, log_q, coins)
+    )
+    state = ids[:, 0], score[:, 0], log_q[:, 0]
+    for step in range(1, shape[1]):
+        new = ids[:, step], score[:, step], log_q[:, step]
+        ahead = new[1] - new[2] - state[1] + state[2]
+        accepted = ops.log(coins[:, step]) < ahead
+        state = [
+            ops.where(accepted, n, old)
+            for n, old in zip(new, state, strict=True)
+        ]
+    return state[0], state[1] - log_z
+
+
 def chain_law(log_p, log_q, steps):
-    """The law of a chain that starts at a draw of Q and proposes draws of Q.
+    """The law of the end of a chain, see `end_of_chains`.
 
     With w = P / Q, a move from x to y is accepted with probability
     min(1, w_y / w_x). Sorted by w, all sums over labels are running sums, so a

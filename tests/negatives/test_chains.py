@@ -7,7 +7,7 @@
 import numpy as np
 import pytest
 
-from tfxc.negatives.chain_law import chain_law
+from tfxc.negatives.chains import chain_law
 
 
 def moves(p, q):

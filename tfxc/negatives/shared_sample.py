@@ -1,0 +1,67 @@
+"""One set of negatives for all queries of a batch."""
+
+import math
+
+import keras
+from keras import ops
+
+
+def shared_sample(sampler, queries, num, seed=None, **batch):
+    """One set of negatives for a whole batch, drawn for some of its queries.
+
+    Random queries of the batch draw labels, one each if there are enough. All
+    draws are negatives of all queries, so each is as likely as it is on average
+    over those who drew: what is summed over draws with weight `1 / (num q)` is
+    then unbiased, whoever a draw was for.
+
+    ```
+    q(y) = mean over drawing queries x of Q(y | x)
+    ```
+
+    Args:
+        sampler: `Sampler` with `log_prob`.
+        queries: `[b, d]`, float.
+        num: Draws in all; at most b, or a multiple of it.
+        seed: See `Sampler.sample`.
+        **batch: See `Sampler.sample`; `rows` is cut to those that draw.
+
+    Returns:
+        `(ids [num] int32, log_q [num] float32)`.
+
+    Reference:
+        Veach and Guibas, 1995, the balance heuristic.
+    """
+    drawn, laws = [], []
+    for part, (member, count) in enumerate(sampler.components(num)):
+        part_seed = None if seed is None else seed + part
+        chosen, given = _drawing(sampler, queries, count, part_seed, batch)
+        each = -(-count // chosen.shape[0])
+        ids, _ = member.sample(chosen, each, part_seed, **given)
+        drawn.append(ops.reshape(ids, (count,)))
+        laws.append((member, chosen, given, count / num))
+    ids = ops.concatenate(drawn)
+    log_q = [
+        ops.logsumexp(member.log_prob(chosen, ids, **given), axis=0)
+        + math.log(share / chosen.shape[0])
+        for member, chosen, given, share in laws
+    ]
+    return ids, ops.logsumexp(ops.stack(log_q), axis=0)
+
+
+def _drawing(sampler, queries, count, seed, batch):
+    """The queries that draw `count` labels, and their part of the batch."""
+    rows = queries.shape[0]
+    if count >= rows:
+        if count % rows:
+            raise ValueError(
+                f"`num` must be a multiple of {rows} queries, or less. "
+                f"Received: {count} draws"
+            )
+        return queries, batch
+    order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
+    chosen = ops.top_k(order, count)[1]
+    given = {
+        name: ops.take(array, chosen, axis=0) if name == "rows" else array
+        for name, array in batch.items()
+    }
+    return ops.take(queries, chosen, axis=0), given
