@@ -1,0 +1,1 @@
+"""Settings of the recipes whose files would be long with them."""
