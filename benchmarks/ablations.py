@@ -13,12 +13,12 @@ measured again stay in the file of results.
 
 import argparse
 import contextlib
-import gzip
 import json
 import pathlib
 import statistics
 import tempfile
 
+from fewer_rows import with_fewer_rows
 from record import read_results, timed_run_in, write_results
 
 AS_IT_IS = "as it is"
@@ -39,7 +39,6 @@ LABEL_TEXTS = {
     "yso-finna-en": {"label texts as queries": ["--label-queries"]},
 }
 METRICS = ("P@1", "P@5", "PSP@1", "R@100")
-TEST_ROWS = 10_000
 
 
 def main():
@@ -58,7 +57,7 @@ def main():
     results = read_results("ablations")
     folder = tempfile.TemporaryDirectory()
     for dataset in options.dataset:
-        data = with_fewer_tests(options.data / dataset, folder.name)
+        data = with_fewer_rows(options.data / dataset, folder.name)
         arms = {AS_IT_IS: [], **LABEL_TEXTS[dataset], **ARMS}
         found = results.setdefault(dataset, {})
         for seed in options.seeds:
@@ -70,21 +69,6 @@ def main():
                 with contextlib.redirect_stdout(None):  # so that none is lost
                     write_results("ablations", command, results)
     write_results("ablations", command, results)
-
-
-def with_fewer_tests(data, folder):
-    """The same data set in another folder, with `TEST_ROWS` or a few more."""
-    copy = pathlib.Path(folder) / data.name
-    copy.mkdir()
-    for path in data.iterdir():
-        if path.name != "tst.json.gz":
-            (copy / path.name).symlink_to(path.resolve())
-    with gzip.open(data / "tst.json.gz") as file:
-        lines = file.readlines()
-    step = max(len(lines) // TEST_ROWS, 1)
-    with gzip.open(copy / "tst.json.gz", "w") as file:
-        file.writelines(lines[::step])
-    return copy
 
 
 def measure(data, seed, arm, flags):
