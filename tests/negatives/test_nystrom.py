@@ -5,6 +5,8 @@
   lie in the landmarks' span;
 - small matrices do to all codes, in place and in chunks, what going through
   all vectors would;
+- labels that move each on its own are not moved further off than they were,
+  and the ridge is the one that held-out labels are nearest with;
 - the error is that of held-out labels; what is not finite is refused.
 """
 
@@ -51,7 +53,7 @@ def test_repeated_landmarks(rng):
 
 def test_no_move_changes_nothing(rng):
     vectors = labels(rng, rank=6)
-    before = Nystrom(vectors[:6], ridge=1e-9)
+    before = Nystrom(vectors[:6], ridges=(1e-9,))
     codes = before.codes(vectors)
     move = before.fitted(codes[10:80], vectors[10:80], vectors[:6])
     moved = codes.copy()
@@ -65,14 +67,34 @@ def test_a_linear_move_is_recovered(rng):
     rotation = np.linalg.qr(rng.normal(size=(12, 12)))[0]
     there = unit(vectors @ (rotation + 0.2 * rng.normal(size=(12, 12))))
     rotated = unit(vectors @ rotation)
-    before = Nystrom(vectors[:6], ridge=1e-9)
+    before = Nystrom(vectors[:6], ridges=(1e-9,))
     codes = before.codes(vectors)
     for new, close in ((rotated, 1e-3), (there, 0.25)):
         move = before.fitted(codes[10:80], new[10:80], new[:6])
         error = np.linalg.norm(move.vectors(codes) - new, axis=1)
         assert error.mean() < close
         assert 0.2 < (move.error + 1e-3) / (error[80:].mean() + 1e-3) < 5
+        assert move.error_at(codes[80:], new[80:]) < close
     assert np.linalg.norm(there - vectors, axis=1).mean() > 0.5
+
+
+def test_moves_that_have_nothing_in_common(rng):
+    vectors = labels(rng)
+    new = unit(vectors + 0.1 * rng.normal(size=vectors.shape))
+    sample = slice(10, 40)
+    errors = {}
+    for ridges in ((1e-9,), (1e3,), (1e-9, 1.0, 1e3)):
+        before = Nystrom(vectors[:8], ridges)
+        codes = before.codes(vectors)
+        move = before.fitted(codes[sample], new[sample], new[:8])
+        errors[ridges] = move.error_at(codes, new)
+    chance, still, chosen = errors.values()
+    stays = Nystrom(vectors[:8]).codes(vectors) @ Nystrom(vectors[:8]).basis.T
+    there = Nystrom(new[:8])
+    gap = there.codes(stays) - there.codes(new)
+    expected = np.linalg.norm(gap) / np.linalg.norm(there.codes(new))
+    assert still == pytest.approx(expected, rel=0.02)
+    assert chosen < 1.05 * still < chance
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])

@@ -21,7 +21,8 @@ class MovingCodes:
         sample: Further labels encoded at each refresh.
         full_interval: Every so many refreshes all labels are encoded; those of
             number 0 always are.
-        tolerance: Root mean square distance of unit vectors.
+        tolerance: Root mean square distance of codes, as a share of their
+            length, see `Move`.
         seed: Of landmarks and samples.
 
     Attributes:

@@ -27,19 +27,24 @@ class Nystrom:
     ```
 
     After some training, encode the landmarks and a sample of labels, and fit by
-    ridge regression where codes have gone:
+    ridge regression how codes have moved:
 
     ```
-    W    = argmin |K W - E|^2 + ridge |W|^2       [d', d], E the new vectors
-    k_y' = B'^T (W^T k_y / |W^T k_y|)             B' of the new landmarks
+    W    = B^T + argmin |K (B^T + D) - E|^2 + ridge |D|^2   [d', d]
+           D
+    k_y' = B'^T W^T k_y                 E the new vectors, B' of new landmarks
     ```
 
-    Two products with `[d', d']` matrices update all labels; there never is an
-    array of `[n, d]`.
+    One product with a `[d', d']` matrix updates all labels; there never is an
+    array of `[n, d]`. Published is a regression that shrinks towards 0, and
+    vectors of length 1; where labels move each on its own, as those of a bag
+    encoder do, that is worse than not to move codes at all. This one shrinks
+    towards staying, and a code keeps the length that the span shows of it.
 
     Args:
         landmarks: `[d', d]`, float; R, unit vectors.
-        ridge: Regularisation, as a share of the mean diagonal.
+        ridges: Regularisations to choose from by labels that are held out, as
+            shares of the mean diagonal.
 
     Example:
 
@@ -56,7 +61,7 @@ class Nystrom:
     """
 
     landmarks: np.ndarray
-    ridge: float = 1e-3
+    ridges: tuple[float, ...] = (1e-3, 0.1, 1.0, 10.0)
 
     @functools.cached_property
     def basis(self):
@@ -89,20 +94,29 @@ class Nystrom:
         check_finite(landmarks)
         held_out = np.zeros(len(codes), bool)
         held_out[::HELD_OUT] = len(codes) > HELD_OUT
-        old = np.concatenate([codes[~held_out], self.codes(self.landmarks)])
-        new = np.concatenate([vectors[~held_out], landmarks]).astype(float)
-        old = old.astype(float)
-        gram = old.T @ old
-        gram += self.ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
-        weights = np.linalg.solve(gram, old.T @ new).astype(np.float32)
         there = dataclasses.replace(self, landmarks=landmarks)
-        move = Move(weights, there)
+        old = np.concatenate([codes[~held_out], self.codes(self.landmarks)])
+        new = np.concatenate([vectors[~held_out], landmarks])
+        moves = [Move(w, there) for w in self._weights(old, new)]
         if not held_out.any():
-            return move
-        error = move.vectors(codes[held_out]) - vectors[held_out]
-        return dataclasses.replace(
-            move, error=float(np.sqrt(np.mean(np.vecdot(error, error))))
-        )
+            return moves[0]
+        judged = codes[held_out], vectors[held_out]
+        moves = [
+            dataclasses.replace(move, error=move.error_at(*judged))
+            for move in moves
+        ]
+        return min(moves, key=lambda move: move.error)
+
+    def _weights(self, codes, vectors):
+        """W for each of the ridges: yields `[d', d]`, float32."""
+        codes = codes.astype(float)
+        left = codes.T @ (vectors - codes @ self.basis.T)
+        values, directions = np.linalg.eigh(codes.T @ codes)
+        left = directions.T @ left
+        for ridge in self.ridges:
+            scale = np.maximum(values, 0) + ridge * values.mean() + 1e-12
+            change = directions @ (left / scale[:, None])
+            yield (self.basis.T + change).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +126,9 @@ class Move:
     Args:
         weights: `[d', d]`, float32; W.
         there: `Nystrom` of the new landmarks.
-        error: Root mean square distance to the new vectors of labels that were
-            held out of the fit; NaN if there were too few.
+        error: Root mean square distance from the new codes of labels that were
+            held out of the fit, as a share of their length; NaN if there were
+            too few.
     """
 
     weights: np.ndarray
@@ -121,17 +136,18 @@ class Move:
     error: float = float("nan")
 
     def vectors(self, codes):
-        """Where labels of old codes `[n, d']` are now: `[n, d]`, unit."""
-        found = np.asarray(codes, np.float32) @ self.weights
-        norms = np.linalg.norm(found, axis=1, keepdims=True)
-        return found / np.maximum(norms, 1e-12)
+        """Where labels of old codes `[n, d']` are now: `[n, d]`, float32."""
+        return np.asarray(codes, np.float32) @ self.weights
+
+    def error_at(self, codes, vectors):
+        """The error of labels, by old codes `[n, d']` and new vectors."""
+        fresh = self.there.codes(vectors)
+        gap = self.there.codes(self.vectors(codes)) - fresh
+        return float(np.linalg.norm(gap) / max(np.linalg.norm(fresh), 1e-12))
 
     def apply(self, codes):
         """Updates all codes in place, in chunks: `[L, d']`, or a memory map."""
         matrix = self.weights @ self.there.basis  # [d', d']
-        metric = self.weights @ self.weights.T  # [d', d']
         for start in range(0, len(codes), ROWS):
             rows = np.asarray(codes[start : start + ROWS], np.float32)
-            square = np.vecdot(rows @ metric, rows)
-            scale = np.maximum(square, 1e-24) ** -0.5
-            codes[start : start + ROWS] = (rows @ matrix) * scale[:, None]
+            codes[start : start + ROWS] = rows @ matrix
