@@ -3,6 +3,7 @@
 - it finds nearly what an exact search finds, and exactly that without ScaNN;
 - only labels that moved are put in place; after many moves, too, it finds what
   a new index would; it is trained anew when it is due;
+- two indexes of the same vectors and moves find the same;
 - vectors that are not finite are refused, and the index stays as it was.
 """
 
@@ -68,6 +69,23 @@ def test_moves(rng, often):
     np.testing.assert_allclose(index.vectors, vectors, atol=2e-3)
     assert recall(index, x) > recall(LabelIndex(vectors), x) - 0.03
     assert rebalanced == (0 if often == np.inf else 2)
+
+
+@pytest.mark.parametrize("labels", [130, LABELS])
+def test_two_indexes_find_the_same(rng, labels):
+    pytest.importorskip("scann")
+    vectors = label_vectors(labels=labels, dim=DIM)
+    moved = unit(vectors + 0.1 * rng.normal(size=vectors.shape))
+    x = unit(rng.normal(size=(100, DIM)))
+    indexes = [LabelIndex(vectors) for _ in range(3)]
+    found = []
+    for index in indexes:
+        index.move(moved)
+        found.append(index.top_k(x, K))
+    assert indexes[0].report["moved"] > labels / 2
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert (found[0] != LabelIndex(vectors).top_k(x, K)).any()
 
 
 def test_vectors_that_are_not_finite(rng):

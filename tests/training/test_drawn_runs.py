@@ -1,7 +1,8 @@
 """Invariants of training with drawn negatives, whatever draws them:
 
 - a run that was stopped in the epoch in which the warm-up ends equals one that
-  was not, bit for bit;
+  was not, bit for bit; also with so many labels that ScaNN searches them, and
+  that a tree has several leaves;
 - the history tells, of each epoch, what refreshes did and how stale draws were.
 """
 
@@ -75,15 +76,29 @@ def train(prepared, folder, name, job=Job):
     return untimed(history), arrays
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_stopped_run_and_its_history(name, prepared, tmp_path):
-    history, arrays = train(prepared, tmp_path / "whole", name)
+def whole_and_stopped(prepared, folder, name):
+    """The history of a run, which is that of a run that was stopped."""
+    history, arrays = train(prepared, folder / "whole", name)
     with pytest.raises(KeyboardInterrupt):
-        train(prepared, tmp_path / "stopped", name, Stopping)
-    again, same = train(prepared, tmp_path / "stopped", name)
+        train(prepared, folder / "stopped", name, Stopping)
+    again, same = train(prepared, folder / "stopped", name)
     assert again == history
     assert_same_arrays(arrays, same)
+    return history
 
+
+@pytest.mark.parametrize("name", ["nearest", "tree"])
+def test_a_stopped_run_with_many_labels(name, tmp_path):
+    if name == "nearest":
+        pytest.importorskip("scann")
+    prepared = tiny_training.prepared(tmp_path / "cache", labels=150)
+    last = whole_and_stopped(prepared, tmp_path, name)[-1]
+    assert last["refreshes"] == 3 and last["failed_refreshes"] == 0
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_stopped_run_and_its_history(name, prepared, tmp_path):
+    history = whole_and_stopped(prepared, tmp_path, name)
     warm, ends, last = history
     if name == "cache":
         assert warm["stale_steps"] == STEPS + 1 and "refreshes" not in warm

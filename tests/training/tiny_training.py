@@ -24,25 +24,26 @@ CURRICULUM = tfxc.batching.Curriculum(
 )
 
 
-def dataset():
+def dataset(labels=LABELS):
     """Queries of three labels or fewer; every tenth has none."""
     rng = np.random.default_rng(0)
+    words = WORDS + [f"word{i}" for i in range(len(WORDS), labels)]
     counts = rng.integers(1, 4, ROWS) * (np.arange(ROWS) % 10 > 0)
-    lists = [rng.choice(LABELS, count, replace=False) for count in counts]
+    lists = [rng.choice(labels, count, replace=False) for count in counts]
     texts = [
-        " ".join([*(WORDS[i] for i in ids), *rng.choice(WORDS, 3)])
+        " ".join([*(words[i] for i in ids), *rng.choice(words, 3)])
         for ids in lists
     ]
     relevant = LabelLists.from_pairs(
-        np.repeat(np.arange(ROWS), counts), np.concatenate(lists), ROWS, LABELS
+        np.repeat(np.arange(ROWS), counts), np.concatenate(lists), ROWS, labels
     )
-    none = LabelLists.from_pairs([], [], ROWS, LABELS)
-    names = Texts.from_strings(WORDS[:LABELS])
+    none = LabelLists.from_pairs([], [], ROWS, labels)
+    names = Texts.from_strings(words[:labels])
     split = Split(Texts.from_strings(texts), relevant, none)
     return Dataset(split, split, names, names)
 
 
-def prepared(cache):
+def prepared(cache, labels=LABELS):
     """The data set as bags."""
     tokens = tfxc.data.Tokens(
         length=6,
@@ -52,7 +53,7 @@ def prepared(cache):
         min_count=1,
         max_tokens=1000,
     )
-    return tfxc.data.prepare(dataset(), "tiny", tokens, cache)
+    return tfxc.data.prepare(dataset(labels), f"tiny{labels}", tokens, cache)
 
 
 class Training:

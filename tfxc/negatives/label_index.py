@@ -18,8 +18,7 @@ class LabelIndex:
     `rebalance`. Where scann is not installed, or labels are fewer than 100, the
     search is exact.
 
-    ScaNN trains its tree from random starts that cannot be seeded: two indexes
-    of the same vectors find nearly, not exactly, the same.
+    Two indexes of the same vectors, moved alike, find the same.
 
     Args:
         vectors: `[L, d]`, float; unit vectors.
@@ -134,6 +133,8 @@ def build_scann(vectors, leaves, probes):
             num_leaves=leaves,
             num_leaves_to_search=probes,
             training_sample_size=min(len(vectors), 250_000),
+            # Smaller leaves would start again at random, without a seed.
+            min_partition_size=1,
         )
         .score_ah(2, anisotropic_quantization_threshold=0.2)
         .reorder(100)

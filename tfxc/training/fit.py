@@ -29,8 +29,7 @@ def fit(
     Every epoch ends with a line in `history.csv` and a checkpoint; batches,
     clusters and positives are functions of (seed, epoch), so a run that was
     stopped equals one that was not: bit for bit on CPUs under `jit_compile`,
-    without which TensorFlow adds up repeated rows in any order; but for what
-    ScaNN finds, whose training cannot be seeded.
+    without which TensorFlow adds up repeated rows in any order.
 
     Args:
         model: Compiled `DualEncoder`.

@@ -13,15 +13,11 @@ class RefreshNearest(Refreshes):
     Every few steps the index takes over where the labels are, and a thread
     looks up the queries of the steps after the next refresh, by the vectors
     that they had when they were last seen, or have now if they never were,
-    while training goes on. What it has
-    found is put in place at the next refresh, no earlier: so which step sees
-    what does not depend on the time that a search takes. At the end of the
-    warm-up, and at the beginning of an epoch, the steps until then are looked
-    up at once.
-
-    What is found depends a little on chance, see `tfxc.negatives.LabelIndex`:
-    with 100 labels or more, a run that was stopped goes on as another run
-    would, not as the same.
+    while training goes on. What it has found is put in place at the next
+    refresh, no earlier: so which step sees what does not depend on the time
+    that a search takes. At the end of the warm-up, and at the beginning of an
+    epoch, the index is built anew, and the steps until the next refresh are
+    looked up at once: so a run that was stopped goes on alike.
 
     If a search or a refresh dies, training goes on with the lists that it has,
     and the next refresh builds the index anew.
