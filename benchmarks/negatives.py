@@ -150,7 +150,7 @@ def samplers_of(queries, labels, counts, beta):
             f"tree, {n} opened, {k} exact": tree(n, k)
             for n, k in ((24, 96), (48, 192), (96, 384), (192, 768))
         },
-        "tree, 128 landmarks": coded(128),
+        **{f"tree, {n} landmarks": coded(n) for n in (128, 256)},
     }
 
 

@@ -31,7 +31,7 @@ class NegativesRecipe:
     cached_labels: int = 1024
     """Labels of the cache of "cache"; with all of them it draws by the softmax
     of vectors as they were when labels were last encoded."""
-    landmarks: int = 128
+    landmarks: int = 256
     """Labels whose vectors code those of all, for the tree."""
     encoded_labels: int = 1024
     """Labels encoded again at a refresh of the tree; it guesses the rest."""
