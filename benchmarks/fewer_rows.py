@@ -11,7 +11,8 @@ def with_fewer_rows(data, folder, tests=10_000, train_share=1.0):
     Args:
         data: Path of a data set of raw texts.
         folder: Where to put the new one.
-        tests: Every so many test rows stay: so many, or a few more.
+        tests: Least test rows that stay, evenly spaced; fewer than twice as
+            many.
         train_share: Share of the training rows that stay, the same for the same
             share; less of them is contained in more.
 

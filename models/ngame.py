@@ -20,8 +20,8 @@ Reference: [Dahiya et al., 2023](https://arxiv.org/abs/2207.04452)
 import numpy as np
 
 import tfxc
-from models.recipes.ngame import Recipe as Recipe
-from models.recipes.ngame import check as check
+from models.settings.ngame import Recipe as Recipe
+from models.settings.ngame import check as check
 
 
 def fit(recipe, dataset, key, run, console):

@@ -23,7 +23,7 @@ import pytest
 import tfxc
 
 ROOT = pathlib.Path(__file__).parent.parent
-RECIPES = sorted((ROOT / "models").glob("*.py"))
+RECIPES = sorted((ROOT / "models").rglob("*.py"))
 
 
 def exported(stage):

@@ -71,18 +71,20 @@ def test_moves(rng, often):
     assert rebalanced == (0 if often == np.inf else 2)
 
 
+@pytest.mark.parametrize("twins", [1, 4])
 @pytest.mark.parametrize("labels", [130, LABELS])
-def test_two_indexes_find_the_same(rng, labels):
+def test_two_indexes_find_the_same(rng, labels, twins):
     pytest.importorskip("scann")
     vectors = label_vectors(labels=labels, dim=DIM)
     moved = unit(vectors + 0.1 * rng.normal(size=vectors.shape))
+    vectors, moved = (np.repeat(v, twins, axis=0) for v in (vectors, moved))
     x = unit(rng.normal(size=(100, DIM)))
     indexes = [LabelIndex(vectors) for _ in range(3)]
     found = []
     for index in indexes:
         index.move(moved)
         found.append(index.top_k(x, K))
-    assert indexes[0].report["moved"] > labels / 2
+    assert indexes[0].report["moved"] > labels * twins / 2
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
     assert (found[0] != LabelIndex(vectors).top_k(x, K)).any()

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfxc.losses.softplus import softplus
+
 
 def decoupled_softmax(relevance, scores, temperature=1.0):
     """Decoupled softmax cross-entropy of each query, as a function.
@@ -17,19 +19,39 @@ def decoupled_softmax(relevance, scores, temperature=1.0):
     Returns:
         `[queries]`, float32. Zero for a query that has no positive.
     """
-    scores = ops.cast(scores, "float32") / temperature
-    positive = ops.cast(ops.equal(relevance, 1), "float32")  # [q, c]
-    negative = ops.equal(relevance, 0)  # [q, c]
+    relevance = ops.convert_to_tensor(relevance)
 
-    # Without negatives log Z is -inf: the terms and their gradient are then 0.
-    log_z = ops.logsumexp(
-        ops.where(negative, scores, -float("inf")), axis=-1, keepdims=True
-    )  # [q, 1]
-    # -log(e^s / (e^s + Z)) = log(1 + e^(log Z - s))
-    terms = positive * ops.softplus(log_z - scores)  # [q, c]
+    # In closed form: derived step by step, it takes twice the time.
+    @ops.custom_gradient
+    def run(scores):
+        scores = ops.stop_gradient(scores)
+        positive = ops.equal(relevance, 1)  # [q, c]
+        negative = ops.equal(relevance, 0)  # [q, c]
+        # Without negatives log Z is -inf: terms and gradient are then 0.
+        log_z = _log_sum_exp(scores, negative)  # [q, 1]
+        count = ops.sum(ops.cast(positive, "float32"), axis=-1, keepdims=True)
+        count = ops.maximum(count, 1.0)
+        # -log(e^s / (e^s + Z)) = log(1 + e^(log Z - s))
+        terms = ops.where(positive, softplus(log_z - scores), 0.0)
 
-    count = ops.sum(positive, axis=-1)  # [q]
-    return ops.sum(terms, axis=-1) / ops.maximum(count, 1.0)
+        def gradient(*arguments, upstream=None):
+            upstream = arguments[0] if upstream is None else upstream
+            wrong = ops.where(positive, ops.sigmoid(log_z - scores), 0.0)
+            total = ops.sum(wrong, axis=-1, keepdims=True)
+            share = ops.where(negative, ops.exp(scores - log_z), 0.0)
+            return (share * total - wrong) * (upstream[:, None] / count)
+
+        return ops.sum(terms, axis=-1) / count[:, 0], gradient
+
+    return run(ops.cast(scores, "float32") / temperature)
+
+
+def _log_sum_exp(scores, chosen):
+    """Of the chosen scores of each row: `[q, 1]`, -inf where there are none."""
+    top = ops.max(ops.where(chosen, scores, -float("inf")), -1, keepdims=True)
+    top = ops.where(ops.isfinite(top), top, 0.0)
+    total = ops.where(chosen, ops.exp(scores - top), 0.0)
+    return ops.log(ops.sum(total, axis=-1, keepdims=True)) + top
 
 
 @keras.saving.register_keras_serializable(package="tfxc")

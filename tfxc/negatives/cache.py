@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from tfxc.negatives.categorical import categorical
-from tfxc.negatives.finite import check_finite, finite_rows
+from tfxc.negatives.checks import check_finite, finite_rows
 from tfxc.negatives.sampler import Sampler
 
 

@@ -19,7 +19,8 @@ def end_of_chains(ids, score, log_q, coins, num):
         ids: `[b, (steps + 1) * num]`, int32; draws of Q.
         score: Of the same shape, float32.
         log_q: Of the same shape, float32; log Q.
-        coins: Of the same shape, float32; uniform numbers.
+        coins: Of the same shape, float32; uniform numbers. A chain's first draw
+            uses none.
         num: Chains of each query.
 
     Returns:

@@ -8,7 +8,12 @@ from keras import ops
 
 from tfxc.negatives.categorical import categorical
 from tfxc.negatives.chains import chain_law, end_of_chains
-from tfxc.negatives.finite import check_finite, check_shape
+from tfxc.negatives.checks import (
+    check_finite,
+    check_finite_number,
+    check_number,
+    check_shape,
+)
 from tfxc.negatives.nested_partition import (
     NestedPartition,
     balanced_partition,
@@ -92,7 +97,11 @@ class ClusterTreeSampler(Sampler):
     ):
         super().__init__(len(label_vectors), seed, **kwargs)
         self.dim = label_vectors.shape[1]
-        check_arguments(inverse_temperature, opened, sketch, exact, steps)
+        check_number("opened", opened, 1)
+        check_number("sketch", sketch, 1)
+        check_number("exact", exact, 1)
+        check_number("steps", steps, 0)
+        check_finite_number("inverse_temperature", inverse_temperature)
         self.inverse_temperature = self.variable(
             "inverse_temperature", np.float32(inverse_temperature)
         )
@@ -230,14 +239,17 @@ class ClusterTreeSampler(Sampler):
         """An upper bound on `max over y of log P(y | x) - log Q(y | x)`: `[b]`.
 
         With |x . (y - mean)| <= |x| r for every y of a group of measured radius
-        r, and as much below for Z. P is the softmax of the vectors or codes
-        that the sampler holds; with `steps`, Q is the law of proposals.
+        r. Z is at least what groups weigh by their means, as the exponential is
+        convex, and what labels weigh, less the slack of those scored by
+        sketches. P is the softmax of the vectors or codes that the sampler
+        holds; with `steps`, Q is the law of proposals.
         """
         found = self.partition(queries)
         norm = ops.sqrt(ops.sum(ops.square(self._scaled(queries)), axis=1))
         slack = norm[:, None] * found.slack
         used = ops.isfinite(found.logits)
-        low = ops.where(used, found.logits - slack, -math.inf)
+        by_sketch = ops.where(found.sizes == 1, slack, 0.0)
+        low = ops.where(used, found.logits - by_sketch, -math.inf)
         widest = ops.max(ops.where(used, slack, 0.0), axis=1)
         return widest + found.log_z[:, 0] - ops.logsumexp(low, axis=1)
 
@@ -246,19 +258,3 @@ class ClusterTreeSampler(Sampler):
         if self.projection is not None:
             queries = ops.matmul(queries, self.projection)
         return queries * self.inverse_temperature
-
-
-def check_arguments(inverse_temperature, opened, sketch, exact, steps):
-    """Raises `ValueError` if one of the sampler's numbers is out of range."""
-    least = {"opened": 1, "sketch": 1, "exact": 1, "steps": 0}
-    given = {"opened": opened, "sketch": sketch, "exact": exact, "steps": steps}
-    for name, number in given.items():
-        if number < least[name]:
-            raise ValueError(
-                f"`{name}` must be at least {least[name]}. Received: {number}"
-            )
-    if not math.isfinite(inverse_temperature):
-        raise ValueError(
-            "`inverse_temperature` must be finite. "
-            f"Received: {inverse_temperature}"
-        )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfxc.negatives.finite import finite_chunks
+from tfxc.negatives.checks import check_number, finite_chunks
 from tfxc.search.exact import exact_top_k
 
 BATCH = 1024  # labels that ScaNN takes in at once
@@ -23,7 +23,7 @@ class LabelIndex:
     Args:
         vectors: `[L, d]`, float; unit vectors.
         leaves: Leaves of the tree; about the root of L if left out.
-        probes: Leaves that are searched.
+        probes: Leaves that are searched; an eighth of them if left out.
         tolerance: Labels that moved less than this distance stay.
         rebalance: Moves for each label after which the tree is trained anew.
 
@@ -111,14 +111,6 @@ class LabelIndex:
         self.report = {"moved": len(moved), "rebalanced": due}
 
 
-def check_number(name, number, least, most):
-    """Raises `ValueError` if an argument is out of range."""
-    if not least <= number <= most:
-        raise ValueError(
-            f"`{name}` must be in [{least}, {most}]. Received: {number}"
-        )
-
-
 def build_scann(vectors, leaves, probes):
     """A ScaNN searcher; `None` where scann is missing or labels are few."""
     if len(vectors) < 100:
@@ -133,8 +125,10 @@ def build_scann(vectors, leaves, probes):
             num_leaves=leaves,
             num_leaves_to_search=probes,
             training_sample_size=min(len(vectors), 250_000),
-            # Smaller leaves would start again at random, without a seed.
+            # Random starts, and new ones for small leaves, are taken in an
+            # order that differs each time.
             min_partition_size=1,
+            random_init=False,
         )
         .score_ah(2, anisotropic_quantization_threshold=0.2)
         .reorder(100)

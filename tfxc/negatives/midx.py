@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from tfxc.negatives.categorical import categorical
-from tfxc.negatives.finite import check_shape, finite_chunks, finite_rows
+from tfxc.negatives.checks import check_shape, finite_chunks, finite_rows
 from tfxc.negatives.sampler import Sampler
 
 SAMPLE, PASSES = 16_384, 12  # of k-means

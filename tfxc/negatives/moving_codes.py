@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfxc.negatives.finite import check_finite
+from tfxc.negatives.checks import check_finite, check_number
 from tfxc.negatives.nystrom import Nystrom
 
 
@@ -45,13 +45,9 @@ class MovingCodes:
         tolerance=0.5,
         seed=0,
     ):
-        numbers = [("landmarks", landmarks), ("sample", sample)]
-        numbers += [("full_interval", full_interval)]
-        for name, number in numbers:
-            if number < 1:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {number}"
-                )
+        check_number("landmarks", landmarks, 1)
+        check_number("sample", sample, 1)
+        check_number("full_interval", full_interval, 1)
         self.encode = encode
         self.num_labels = num_labels
         rng = np.random.default_rng((seed, 0))
@@ -74,25 +70,28 @@ class MovingCodes:
         Raises:
             ValueError: if a new vector is not finite; the codes then stay.
         """
-        landmarks = self.encode(self.landmarks)
-        everything = self.sample + len(landmarks) >= self.num_labels
+        everything = self.sample + len(self.landmarks) >= self.num_labels
         due = everything or number % self.full_interval == 0
         if self.codes is None or due:
-            return self._encode_all(landmarks)
-        rng = np.random.default_rng((self.seed, 1, number))
-        chosen = rng.choice(self.num_labels, self.sample, replace=False)
-        old = np.asarray(self.codes[chosen], np.float32)
-        move = self.nystrom.fitted(old, self.encode(chosen), landmarks)
+            return self._encode_all()
+        ids = np.concatenate([self.landmarks, self._sample(number)])
+        vectors = self.encode(ids)
+        move = self.nystrom.fitted(self.codes[ids], vectors)
         if not move.error <= self.tolerance:  # or nothing judges it
-            return self._encode_all(landmarks, move.error)
+            return self._encode_all(move.error)
         move.apply(self.codes)
         self.nystrom = move.there
-        self.report = {
-            "encoded": len(landmarks) + len(chosen),
-            "error": move.error,
-        }
+        self.codes[ids] = move.there.codes(vectors)
+        self.report = {"encoded": len(ids), "error": move.error}
 
-    def _encode_all(self, landmarks, error=float("nan"), rows=65_536):
+    def _sample(self, number):
+        """Labels that are encoded at a refresh, beside the landmarks."""
+        rng = np.random.default_rng((self.seed, 1, number))
+        others = np.setdiff1d(np.arange(self.num_labels), self.landmarks)
+        return rng.choice(others, self.sample, replace=False)
+
+    def _encode_all(self, error=float("nan"), rows=65_536):
+        landmarks = self.encode(self.landmarks)
         check_finite(landmarks)
         nystrom = Nystrom(landmarks)
         basis = nystrom.basis

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.sampler import Sampler, set_rows
+from tfxc.negatives.checks import check_number
+from tfxc.negatives.sampler import Sampler
 
 QUERIES = 4096  # that are searched for at once
 
@@ -38,11 +39,7 @@ class NearestNegatives(Sampler):
 
     def __init__(self, num_rows, num_labels, size=32, seed=0, **kwargs):
         super().__init__(num_labels, seed, **kwargs)
-        if not 1 <= size <= num_labels:
-            raise ValueError(
-                f"`size` must be in [1, {num_labels}], the labels. "
-                f"Received: {size}"
-            )
+        check_number("size", size, 1, num_labels)
         self.num_rows = num_rows
         self.size = size
         rng = np.random.default_rng(seed)
@@ -109,6 +106,23 @@ class NearestNegatives(Sampler):
         (rows, found), self.found = self.found, None
         set_rows(self.lists, rows, found.result())
         return True
+
+
+def set_rows(variable, rows, values):
+    """Assigns some rows of a variable `[n, ...]`, in place where that can be.
+
+    Args:
+        variable: `keras.Variable`.
+        rows: `[m]`, int; distinct.
+        values: `[m, ...]`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        slices = tf.IndexedSlices(tf.convert_to_tensor(values), rows)
+        variable.value.scatter_update(slices)
+        return
+    variable.assign(ops.scatter_update(variable, rows[:, None], values))
 
 
 def nearest_wrong(index, query_vectors, relevant, size):

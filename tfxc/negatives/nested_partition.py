@@ -7,7 +7,7 @@ import numpy as np
 
 from tfxc.batching.cluster_tree import ClusterTree
 from tfxc.batching.two_means import normalised, seed_key, split_nodes
-from tfxc.negatives.finite import finite_rows
+from tfxc.negatives.checks import finite_rows
 
 ROWS = 65_536  # labels that are read at once
 IN_MEMORY = 2**20  # labels of a group that is split in memory
@@ -87,14 +87,10 @@ class NestedPartition:
         return means, radii
 
     def _read(self, vectors, start, end):
-        """The vectors at some places: `[n, d]`, float32."""
+        """The vectors at some places, see `as_kept`: `[n, d]`."""
         order = self.order[start:end]
-        if end - start <= ROWS:
-            return np.asarray(vectors[order], np.float32)
         parts = np.array_split(order, -(-(end - start) // ROWS))
-        return np.concatenate(
-            [np.asarray(vectors[part], np.float32) for part in parts]
-        )
+        return np.concatenate([as_kept(vectors[part]) for part in parts])
 
     @staticmethod
     def _chunks(splits):
@@ -105,6 +101,11 @@ class NestedPartition:
             last = max(int(last), first + 1)
             yield first, last
             first = last
+
+
+def as_kept(vectors):
+    """Vectors as a sampler keeps them, rounded to half precision: float32."""
+    return np.float32(np.float16(vectors))
 
 
 def balanced_partition(vectors, branching=64, leaf_size=64, seed=0):

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from tfxc.negatives.finite import check_finite
+from tfxc.negatives.checks import check_finite
 
 ROWS = 65_536  # labels that are updated at once
 SMALLEST = 1e-6  # eigenvalue of the landmarks' products that still counts
@@ -32,19 +32,20 @@ class Nystrom:
     ```
     W    = B^T + argmin |K (B^T + D) - E|^2 + ridge |D|^2   [d', d]
            D
-    k_y' = B'^T W^T k_y                 E the new vectors, B' of new landmarks
+    k_y' = A^T W^T k_y                  E the new vectors, A the new basis
     ```
 
     One product with a `[d', d']` matrix updates all labels; there never is an
-    array of `[n, d]`. Published is a regression that shrinks towards 0, and
-    vectors of length 1; where labels move each on its own, as those of a bag
-    encoder do, that is worse than not to move codes at all. This one shrinks
-    towards staying, and a code keeps the length that the span shows of it.
+    array of `[L, d]`. Published is a regression that shrinks towards 0, to
+    vectors of length 1, in the basis of the new landmarks. Where labels move
+    each on its own, as those of a bag encoder do, that loses more than it
+    gains. So this one shrinks towards staying, by the ridge, and to the basis,
+    that of the new landmarks or still B, which labels that were held out are
+    nearest with; codes stay as they are if that is nearest.
 
     Args:
         landmarks: `[d', d]`, float; R, unit vectors.
-        ridges: Regularisations to choose from by labels that are held out, as
-            shares of the mean diagonal.
+        ridges: Regularisations to choose from, as shares of the mean diagonal.
 
     Example:
 
@@ -76,13 +77,13 @@ class Nystrom:
         """The codes of some vectors `[n, d]`: `[n, d']`, float32."""
         return np.asarray(vectors, np.float32) @ self.basis
 
-    def fitted(self, codes, vectors, landmarks):
-        """Where codes went, by those of a sample.
+    def fitted(self, codes, vectors):
+        """Where codes went, by those of the landmarks and of a sample.
 
         Args:
-            codes: `[s, d']`, float; old codes of the sample.
-            vectors: `[s, d]`, float; its new vectors.
-            landmarks: `[d', d]`, float; the landmarks' new vectors.
+            codes: `[d' + s, d']`, float; old codes of the landmarks, then of
+                other labels.
+            vectors: `[d' + s, d]`, float; their new vectors.
 
         Returns:
             `Move`.
@@ -91,21 +92,19 @@ class Nystrom:
             ValueError: if a new vector is not finite.
         """
         check_finite(vectors)
-        check_finite(landmarks)
+        codes = np.asarray(codes, np.float32)
+        count = len(self.landmarks)
+        there = dataclasses.replace(self, landmarks=vectors[:count])
         held_out = np.zeros(len(codes), bool)
-        held_out[::HELD_OUT] = len(codes) > HELD_OUT
-        there = dataclasses.replace(self, landmarks=landmarks)
-        old = np.concatenate([codes[~held_out], self.codes(self.landmarks)])
-        new = np.concatenate([vectors[~held_out], landmarks])
-        moves = [Move(w, there) for w in self._weights(old, new)]
+        held_out[count::HELD_OUT] = len(codes) - count > HELD_OUT
+        stays = Move(self.basis.T, self)
         if not held_out.any():
-            return moves[0]
-        judged = codes[held_out], vectors[held_out]
-        moves = [
-            dataclasses.replace(move, error=move.error_at(*judged))
-            for move in moves
-        ]
-        return min(moves, key=lambda move: move.error)
+            return stays
+        weights = list(self._weights(codes[~held_out], vectors[~held_out]))
+        moves = [Move(w, basis) for basis in (there, self) for w in weights]
+        judges = codes[held_out], vectors[held_out]
+        best = min([*moves, stays], key=lambda move: move.distance(*judges))
+        return dataclasses.replace(best, error=best.error_at(*judges))
 
     def _weights(self, codes, vectors):
         """W for each of the ridges: yields `[d', d]`, float32."""
@@ -125,10 +124,10 @@ class Move:
 
     Args:
         weights: `[d', d]`, float32; W.
-        there: `Nystrom` of the new landmarks.
-        error: Root mean square distance from the new codes of labels that were
-            held out of the fit, as a share of their length; NaN if there were
-            too few.
+        there: `Nystrom` of the new basis; its codes are the new ones.
+        error: Root mean square distance from what the new codes should be, as a
+            share of their length, of labels that were held out of the fit, and
+            by which the move was chosen; NaN if there were too few.
     """
 
     weights: np.ndarray
@@ -138,6 +137,11 @@ class Move:
     def vectors(self, codes):
         """Where labels of old codes `[n, d']` are now: `[n, d]`, float32."""
         return np.asarray(codes, np.float32) @ self.weights
+
+    def distance(self, codes, vectors):
+        """How far new vectors are from what moved codes show of them."""
+        moved = self.there.codes(self.vectors(codes))
+        return float(np.linalg.norm(moved @ self.there.basis.T - vectors))
 
     def error_at(self, codes, vectors):
         """The error of labels, by old codes `[n, d']` and new vectors."""

@@ -5,6 +5,8 @@ from keras import ops
 from tfxc.negatives.bisection import is_among
 from tfxc.negatives.scores import exact_scores, num_levels, products
 
+LARGEST = 2**31 - 1  # place in an array that int32 can tell
+
 
 def label_scores(arrays, queries, found, place):
     """What labels weigh in a partition, as a logarithm: `[b, n]`.
@@ -55,7 +57,7 @@ def mean_of(arrays, level, group, place):
 def columns_of(blocks, block, inner):
     """Columns of blocks `[blocks, d, s]`: `[..., d]`, float32."""
     count, dim, width = blocks.shape
-    index = "int32" if count * dim * width < 2**31 else "int64"
+    index = "int32" if count * dim * width <= LARGEST else "int64"
     start = ops.cast(block, index) * (dim * width) + ops.cast(inner, index)
     steps = ops.arange(dim, dtype=index) * width
     flat = ops.reshape(blocks, (-1,))

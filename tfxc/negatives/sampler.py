@@ -161,23 +161,6 @@ def fill(variable, array, chunk_bytes=2**27):
         variable.value[start : start + len(part)].assign(part)
 
 
-def set_rows(variable, rows, values):
-    """Assigns some rows of a variable `[n, ...]`, in place where that can be.
-
-    Args:
-        variable: `keras.Variable`.
-        rows: `[m]`, int; distinct.
-        values: `[m, ...]`.
-    """
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        slices = tf.IndexedSlices(tf.convert_to_tensor(values), rows)
-        variable.value.scatter_update(slices)
-        return
-    variable.assign(ops.scatter_update(variable, rows[:, None], values))
-
-
 def relevance_of(ids, positives=None):
     """0 for negatives and -1 for accidental hits: `[b, n]`, int8.
 

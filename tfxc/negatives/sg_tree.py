@@ -5,7 +5,7 @@ import heapq
 
 import numpy as np
 
-from tfxc.negatives.finite import finite_rows
+from tfxc.negatives.checks import finite_rows
 from tfxc.negatives.nested_partition import NestedPartition
 from tfxc.negatives.sg_nodes import Node, Space, build, insert, remove
 

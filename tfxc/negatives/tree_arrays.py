@@ -6,11 +6,9 @@ import typing
 
 import numpy as np
 
-from tfxc.negatives.nested_partition import NestedPartition
+from tfxc.negatives.nested_partition import NestedPartition, as_kept
 
 ROWS = 65_536  # labels that are read at once
-# A unit vector in half precision is at most this far from itself.
-ROUNDING = 2.0**-11 + 2.0**-20
 
 
 def tree_arrays(tree, label_vectors, sketch_dim):
@@ -37,7 +35,7 @@ def tree_arrays(tree, label_vectors, sketch_dim):
     summaries = tree.summaries(label_vectors)
     for level, splits in enumerate(tree.levels):
         means, radii = summaries[level]
-        arrays[f"radii_{level}"] = radii + np.float32(ROUNDING)
+        arrays[f"radii_{level}"] = radii
         arrays[f"splits_{level}"] = splits.astype(np.int32)
         if level:
             children = tree.children(level - 1)
@@ -146,7 +144,7 @@ class Sketches(Halves):
             seen = (gaps @ self.directions).astype(np.float16)
             rest = gaps - seen.astype(np.float32) @ self.directions.T
             found[leaves] = np.sqrt(np.vecdot(rest, rest).max(axis=1))
-        return found + np.float32(ROUNDING)
+        return found
 
 
 def gaps_of(label_vectors, tree, means, leaves):
@@ -160,8 +158,7 @@ def gaps_of(label_vectors, tree, means, leaves):
     """
     start, stop, _ = leaves.indices(len(means))
     labels = tree.order[inside(tree.levels[-1][start : stop + 1])]
-    vectors = np.asarray(label_vectors[labels], np.float32)
-    return vectors - means[start:stop, None]
+    return as_kept(label_vectors[labels]) - means[start:stop, None]
 
 
 def main_directions(label_vectors, tree, means, count):

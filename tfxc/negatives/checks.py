@@ -1,4 +1,6 @@
-"""Vectors of labels, checked: no NaN, no infinity in half precision."""
+"""Arguments of samplers, checked: numbers, and vectors of labels."""
+
+import math
 
 import numpy as np
 
@@ -53,3 +55,19 @@ def check_shape(label_vectors, shape):
             f"`label_vectors` must be {list(shape)}. "
             f"Received: {label_vectors.shape}"
         )
+
+
+def check_number(name, number, least, most=None):
+    """Raises `ValueError` if an argument is out of range, or not finite."""
+    above = most is not None and number > most
+    if not number >= least or above:
+        allowed = (
+            f"at least {least}" if most is None else f"in [{least}, {most}]"
+        )
+        raise ValueError(f"`{name}` must be {allowed}. Received: {number}")
+
+
+def check_finite_number(name, number):
+    """Raises `ValueError` if an argument is NaN or infinite."""
+    if not math.isfinite(number):
+        raise ValueError(f"`{name}` must be finite. Received: {number}")

@@ -1,4 +1,4 @@
-"""NGAME's settings, for each of the data sets."""
+"""NGAME's recipe: its fields, their values for data sets, their ranges."""
 
 import dataclasses
 import typing

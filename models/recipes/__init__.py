@@ -1,1 +1,0 @@
-"""Settings of the recipes whose files would be long with them."""
