@@ -3,20 +3,22 @@
     python benchmarks/oracle_gap.py --data ../shared/data
 
 One encoder is trained with each kind of negatives. Batches bring along as many
-candidates as queries, and each query draws one label more, for all of them;
-"in-batch" draws none, "exact" takes all labels as candidates, which is what
-draws stand for. The gap that an arm closes is its gain over "uniform" as a
-share of the gain of "exact". Figures are those of the encoder alone on test
-queries; every so many, if there are more than 10,000.
+candidates as queries, and as many labels are drawn for all of them; "in-batch"
+draws none, "exact" takes all labels as candidates, which is what draws stand
+for. Figures are those of the encoder alone on test queries, evenly spaced ones
+if there are more than 20,000.
 
 "equal steps": one pass over a quarter of the training rows of yso-finna-en,
-four over those of cooking. "equal time": each arm takes that share of the same
-rows for which its steps and refreshes, as just measured, take as long as those
-of "in-batch"; compiling is left out.
+four over those of cooking. The gap that an arm closes is its gain over
+"uniform" as a share of the gain of "exact". "equal time": each arm takes that
+share of the same rows for which steps, refreshes and the first index take as
+long as the steps of "in-batch", by what "equal steps" measured, so run both at
+once; preparing and compiling are left out.
 """
 
 import argparse
 import contextlib
+import math
 import pathlib
 import statistics
 import tempfile
@@ -24,13 +26,22 @@ import tempfile
 from fewer_rows import lines_of, with_fewer_rows
 from record import read_results, timed_run_in, write_results
 
+# Share of the training rows, epochs, queries of a batch, and arguments: of
+# landmarks a hundredth of the labels at most, but for the few of cooking.
+CASES = {
+    "yso-finna-en": (0.25, 1, 256, ["--landmarks", 249]),
+    "cooking": (
+        *(1.0, 4, 64),
+        ["--landmarks", 64, "--encoded-labels", 64, "--cached-labels", 184],
+    ),
+}
+WARM_UP, INTERVAL, HELD_OUT = 100, 100, 1000
 # Of all arms: no parts but the encoder.
 COMMON = [
     *("--fusion", "none", "--memory", 0, "--no-popularity"),
-    *("--uniform-steps", 100, "--refresh-steps", 100),
+    *("--no-label-queries", "--validation-rows", HELD_OUT),
+    *("--uniform-steps", WARM_UP, "--refresh-steps", INTERVAL),
 ]
-# Share of the training rows, epochs, queries of a batch.
-CASES = {"yso-finna-en": (0.25, 1, 256), "cooking": (1.0, 4, 64)}
 ALL = 10_000_000
 ARMS = {
     "in-batch": ["--negatives", "none"],
@@ -40,8 +51,7 @@ ARMS = {
     "ScaNN, rebuilt": ["--negatives", "nearest", "--index-updates", "rebuild"],
     "ScaNN, live": ["--negatives", "nearest"],
     "MIDX": ["--negatives", "midx"],
-    # Landmarks are the label vectors that are held in full: 1% of them.
-    "tree, Nystrom": ["--negatives", "tree", "--landmarks", 249],
+    "tree, Nystrom": ["--negatives", "tree"],
     "all labels, stale": ["--negatives", "cache", "--cached-labels", ALL],
     "exact": ["--negatives", "none", "--num-candidates", ALL],
 }
@@ -58,98 +68,121 @@ def main():
     parser.add_argument("--dataset", nargs="+", choices=CASES, default=[*CASES])
     parser.add_argument("--arm", nargs="+", choices=ARMS, default=[*ARMS])
     parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
-    parser.add_argument(
-        "--equal", nargs="+", choices=(STEPS, TIME), default=(STEPS, TIME)
-    )
+    parser.add_argument("--steps-only", action="store_true")
     options = parser.parse_args()
+    arms = ["in-batch", *(arm for arm in options.arm if arm != "in-batch")]
     command = f"python benchmarks/oracle_gap.py --data {options.data}"
     results = read_results("oracle_gap")
-    with tempfile.TemporaryDirectory() as folder:
-        for dataset in options.dataset:
-            found = results.setdefault(dataset, {})
-            for seed in options.seeds:
-                for equal in options.equal:
-                    for arm in options.arm:
-                        share = share_of(found, equal, arm, str(seed))
-                        data = options.data / dataset
-                        row = figures(data, folder, arm, seed, share)
-                        print(dataset, equal, arm, seed, row, flush=True)
-                        take_in(found.setdefault(equal, {}), arm, seed, row)
-                        with contextlib.redirect_stdout(None):
-                            write_results("oracle_gap", command, results)
+
+    def save():
+        with contextlib.redirect_stdout(None):
+            write_results("oracle_gap", command, results)
+
+    for dataset in options.dataset:
+        data = options.data / dataset
+        found = results.setdefault(dataset, {STEPS: {}, TIME: {}})
+        for seed in options.seeds:
+            measured = {}
+            for arm in arms:
+                measured[arm] = figures(data, arm, seed, 1.0)
+                take_in(found[STEPS], arm, seed, measured[arm])
+                found["gap_closed"] = gaps(found[STEPS]["by_seed"])
+                save()
+            for arm in [] if options.steps_only else arms:
+                row = measured[arm]
+                share = share_in(measured["in-batch"]["seconds"], row)
+                if share < 1:
+                    row = figures(data, arm, seed, share)
+                take_in(found[TIME], arm, seed, row)
+                save()
     write_results("oracle_gap", command, results)
 
 
-def share_of(found, equal, arm, seed):
-    """The share of the rows of a case that an arm takes."""
-    if equal == STEPS:
-        return 1.0
-    rows = found[STEPS]["by_seed"]
-    least = rows["in-batch"][seed]["seconds"]
-    return min(least / rows[arm][seed]["seconds"], 1.0)
-
-
-def figures(data, folder, arm, seed, share):
-    """What one arm reaches, and its times."""
-    whole, epochs, size = CASES[data.name]
-    part = with_fewer_rows(data, folder, train_share=whole * share)
+def figures(data, arm, seed, share):
+    """What one arm reaches with a share of the rows, and its times."""
+    whole, epochs, size, settings = CASES[data.name]
     flags = [
         *COMMON,
         *("--epochs", epochs, "--batch-size", size, "--num-candidates", size),
-        *("--num-negatives", size, *ARMS[arm]),
+        *("--num-negatives", size, *settings, *ARMS[arm]),
     ]
-    with tempfile.TemporaryDirectory() as run:
+    with tempfile.TemporaryDirectory() as folder:
+        part = with_fewer_rows(data, folder, train_share=whole * share)
+        rows = len(lines_of(part / "trn.json.gz"))
         _, metrics, history = timed_run_in(
-            pathlib.Path(run) / "run", "dynamic_index", part, seed, flags
+            *(pathlib.Path(folder) / "run", "dynamic_index", part, seed, flags),
+            {"TFXC_CACHE": f"{folder}/cache"},
         )
-    steps = len(lines_of(part / "trn.json.gz")) / size
-    in_steps, in_refreshes = (
-        sum(float(row.get(name) or 0) for row in history)
-        for name in ("step_seconds", "refresh_seconds")
-    )
-    return {
-        **{name: metrics[name] for name in METRICS},
-        "held out P@1": float(history[-1]["P@1"]),
-        "step_ms": 1000 * in_steps / epochs,
-        "seconds": steps * in_steps + in_refreshes,
-        "share of the rows": share,
+    row = {
+        # PSP knows how frequent labels are, which fewer rows change.
+        **{n: metrics[n] for n in METRICS if share == 1 or n != "PSP@1"},
+        "steps": epochs * -(-(rows - HELD_OUT) // size),
+        "step_seconds": mean_of(history, "step_seconds"),
+        "refreshes": sum(int(line.get("refreshes") or 0) for line in history),
+        "refresh_seconds": mean_of(history, "refresh_seconds") * epochs,
+        "share": share,
     }
+    row["seconds"] = seconds_of(row, row["steps"])
+    print(data.name, arm, seed, row, flush=True)
+    return row
+
+
+def mean_of(history, name):
+    """The mean of a column of `history.csv`, 0 where an epoch has none."""
+    return statistics.mean(float(line.get(name) or 0) for line in history)
+
+
+def seconds_of(row, steps):
+    """The time of so many steps of an arm, as it was measured.
+
+    What an arm builds before the first step counts as one refresh.
+    """
+    if not row["refreshes"]:
+        return steps * row["step_seconds"]
+    each = row["refresh_seconds"] / row["refreshes"]
+    count = 1 + math.ceil(max(steps - WARM_UP, 0) / INTERVAL)
+    return steps * row["step_seconds"] + count * each
+
+
+def share_in(seconds, row):
+    """The share of its steps that an arm takes in a time; at most all."""
+    steps = row["steps"]
+    while steps > 1 and seconds_of(row, steps) > seconds:
+        steps -= 1
+    return steps / row["steps"]
 
 
 def take_in(found, arm, seed, row):
-    """Adds a row, and computes means and gaps anew."""
-    rows = found.setdefault("by_seed", {})
-    rows.setdefault(arm, {})[str(seed)] = row
-    found["mean"] = {name: mean(seeds) for name, seeds in rows.items()}
-    found["gap_closed"] = gaps(rows)
-
-
-def mean(rows):
-    """The means of all figures over the seeds."""
-    first, *_ = rows.values()
-    return {
-        name: statistics.mean(row[name] for row in rows.values())
-        for name in first
+    """Adds the row of a seed to an arm's, and computes the means anew."""
+    by_seed = found.setdefault("by_seed", {}).setdefault(arm, {})
+    by_seed[str(seed)] = row
+    found.setdefault("mean", {})[arm] = {
+        name: statistics.mean(row[name] for row in by_seed.values())
+        for name in row
+        if all(name in other for other in by_seed.values())
     }
 
 
-def gaps(rows):
+def gaps(arms):
     """What each arm gains of what "exact" gains over "uniform", in percent.
 
     Over the seeds that all three have; `None` where the exact softmax is not
     ahead.
     """
     closed = {}
-    if "uniform" not in rows or "exact" not in rows:
+    if "uniform" not in arms or "exact" not in arms:
         return closed
-    for arm, found in rows.items():
-        seeds = found.keys() & rows["uniform"].keys() & rows["exact"].keys()
+    low, high = arms["uniform"], arms["exact"]
+    for arm, by_seed in arms.items():
+        seeds = by_seed.keys() & low.keys() & high.keys()
         for name in METRICS if seeds else ():
-            own, low, high = (
-                statistics.mean(rows[other][seed][name] for seed in seeds)
-                for other in (arm, "uniform", "exact")
+            gain, whole = (
+                statistics.mean(
+                    rows[seed][name] - low[seed][name] for seed in seeds
+                )
+                for rows in (by_seed, high)
             )
-            share = 100 * (own - low) / (high - low) if high > low else None
+            share = 100 * gain / whole if whole > 0 else None
             closed.setdefault(arm, {})[name] = share
     return closed
 

@@ -1,13 +1,37 @@
-"""Invariants of the law of a chain:
+"""Invariants of chains:
 
-- it is that of the matrix of its moves, ties and labels without P included;
+- they go as a loop would, draw by draw, and end with P by the Z of all draws;
+- the law of their end is that of the matrix of moves, ties and labels without P
+  included;
 - its sum stays 1, and it tends to P.
 """
 
 import numpy as np
 import pytest
 
-from tfxc.negatives.chains import chain_law
+from tfxc.negatives.chains import chain_law, end_of_chains
+
+
+def test_ends_by_loops(rng):
+    rows, steps, num = 3, 4, 2
+    shape = (rows, (steps + 1) * num)
+    ids = rng.integers(0, 50, shape).astype(np.int32)
+    score, log_q = (rng.normal(size=(2, *shape)) * 2).astype(np.float32)
+    coins = rng.random(shape).astype(np.float32)
+    found, log_p = end_of_chains(ids, score, log_q, coins, num)
+    accepted = 0
+    for row in range(rows):
+        weights = np.exp(np.float64(score[row]) - log_q[row])
+        for chain in range(num):
+            draws = list(range(chain, shape[1], num))
+            now = draws[0]
+            for new in draws[1:]:
+                if coins[row, new] < weights[new] / weights[now]:
+                    now, accepted = new, accepted + 1
+            assert found[row, chain] == ids[row, now]
+            expected = score[row, now] - np.log(weights.mean())
+            np.testing.assert_allclose(log_p[row, chain], expected, rtol=1e-5)
+    assert 0 < accepted < rows * steps * num
 
 
 def moves(p, q):

@@ -193,6 +193,19 @@ def test_bound_of_codes():
     assert worst.max() > 0.02
 
 
+def test_bound_of_groups_of_equal_labels():
+    """Their means are what is kept, in half precision, not what was given."""
+    vectors = np.repeat(label_vectors(labels=16), 2, axis=0)
+    sampler = ClusterTreeSampler(vectors, 8.0, 1, 2, 2, exact=2)
+    x = queries(rows=20)
+    kept = vectors.astype(np.float16).astype(np.float32)
+    scores = 8.0 * x @ kept.T
+    log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    worst = (log_p - sampler.law(x)).max(axis=1)
+    np.testing.assert_allclose(worst, 0, atol=1e-4)
+    np.testing.assert_allclose(sampler.bound(x), 0, atol=1e-4)
+
+
 def test_what_sketches_do_not_show():
     vectors = label_vectors()
     found = balanced_partition(vectors, 4, 8)

@@ -7,6 +7,7 @@
 - a run that is restored draws from the same lists.
 """
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +21,7 @@ from tfxc.negatives import (
     Uniform,
     shared_sample,
 )
+from tfxc.negatives.nearest import set_rows
 
 ROWS, SIZE = 40, 6
 
@@ -112,3 +114,11 @@ def test_a_search_that_fails_leaves_the_lists(rng):
 def test_size(size):
     with pytest.raises(ValueError, match=f"Received: {size}"):
         NearestNegatives(ROWS, LABELS, size)
+
+
+def test_set_rows(rng):
+    table = rng.normal(size=(6, 3)).astype(np.float32)
+    variable = keras.Variable(table)
+    table[[4, 1]] = 9
+    set_rows(variable, np.array([4, 1]), np.full((2, 3), 9, np.float32))
+    np.testing.assert_array_equal(variable, table)

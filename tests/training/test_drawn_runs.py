@@ -6,6 +6,8 @@
 - the history tells, of each epoch, what refreshes did and how stale draws were.
 """
 
+from itertools import product
+
 import pytest
 import tiny_training
 from rich.console import Console
@@ -116,6 +118,8 @@ def test_a_stopped_run_and_its_history(name, prepared, tmp_path):
     assert "encoded_labels" not in warm
     if name != "tree":
         assert last["encoded_labels"] == 3 * LABELS
-    else:  # at first all and the landmarks, then these and a sample
-        assert last["encoded_labels"] >= (LABELS + 2) + 2 * 11
-        assert 0 <= last["code_error"] < 2
+    else:  # at first all and the landmarks, then these and a sample, or all
+        counts = [LABELS + 2, 9 + 2]
+        possible = [counts[0] + sum(two) for two in product(counts, repeat=2)]
+        assert last["encoded_labels"] in possible
+        assert last["code_error"] > 0
