@@ -196,7 +196,8 @@ def test_bound_of_codes():
 def test_bound_of_groups_of_equal_labels():
     """Their means are what is kept, in half precision, not what was given."""
     vectors = np.repeat(label_vectors(labels=16), 2, axis=0)
-    sampler = ClusterTreeSampler(vectors, 8.0, 1, 2, 2, exact=2)
+    sampler = ClusterTreeSampler(vectors, 8.0, 1, 16, 2, exact=2)
+    assert np.asarray(sampler.parts["radii_0"]).max() == 0
     x = queries(rows=20)
     kept = vectors.astype(np.float16).astype(np.float32)
     scores = 8.0 * x @ kept.T
