@@ -33,8 +33,6 @@ PEERS = {
     "napkinxc-plt": "napkinXC PLT",
     "one-vs-rest-svm": "scikit-learn one-vs-rest SVM",
     "st-minilm-zeroshot": "sentence-transformers, MiniLM as it comes",
-    "st-minilm-mnrl-1ep": "the same, 1 epoch of MNRL",
-    "st-minilm-mnrl-3ep": "the same, 3 epochs",
 }
 TREE = "tree, 96 opened, 384 exact"
 COMPARED = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5", "R@10", "R@100")
@@ -212,13 +210,23 @@ def comparison():
             if figures is not None:
                 train = figures["features_s"] + figures["train_s"]
                 yield line(text, figures, train, figures["predict_s"])
+    for run in read("same_epochs")["results"]:  # of cooking, the last
+        theirs = run["sentence-transformers"]
+        text = f"the same, trained, epochs: {run['epochs']}"
+        yield line(text, theirs, theirs["train_seconds"])
 
 
-def line(name, figures, train, predict):
-    """One line of the comparison."""
-    metrics = " | ".join(f"{figures[metric]:.1f}" for metric in COMPARED)
-    times = f"{train:.0f} | {predict:.0f} | {figures['peak_gb']:.1f}"
-    return f"| {name} | {metrics} | {times} |"
+def line(name, figures, train, predict=None):
+    """One line of the comparison; what was not measured is left out."""
+    shown = [shown_as(figures.get(metric), 1) for metric in COMPARED]
+    shown += [shown_as(train, 0), shown_as(predict, 0)]
+    shown += [shown_as(figures.get("peak_gb"), 1)]
+    return f"| {name} | {' | '.join(shown)} |"
+
+
+def shown_as(figure, digits):
+    """A figure as text, empty for none."""
+    return "" if figure is None else f"{figure:.{digits}f}"
 
 
 def side_by_side():
