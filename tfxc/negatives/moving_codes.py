@@ -21,8 +21,7 @@ class MovingCodes:
         sample: Further labels encoded at each refresh.
         full_interval: Every so many refreshes all labels are encoded; those of
             number 0 always are.
-        tolerance: Root mean square distance of codes, as a share of their
-            length, see `Move`.
+        tolerance: Root mean square distance of codes, see `Move`.
         seed: Of landmarks and samples.
 
     Attributes:
@@ -94,13 +93,12 @@ class MovingCodes:
         landmarks = self.encode(self.landmarks)
         check_finite(landmarks)
         nystrom = Nystrom(landmarks)
-        basis = nystrom.basis
         codes = np.empty((self.num_labels, len(landmarks)), np.float16)
         for start in range(0, self.num_labels, rows):
             ids = np.arange(start, min(start + rows, self.num_labels))
             new = self.encode(ids)
             check_finite(new)
-            codes[ids] = new @ basis
+            codes[ids] = nystrom.codes(new)
         self.codes, self.nystrom = codes, nystrom
         self.report = {
             "encoded": self.num_labels + len(landmarks),

@@ -22,9 +22,13 @@ class Nystrom:
 
     ```
     B    = R^T (R R^T)^-1/2                       [d, d'], orthonormal columns
-    k_y  = B^T f(y),  q_x = B^T f(x)              codes
+    q_x  = B^T f(x)                               codes of queries
+    k_y  = B^T f(y) / |B^T f(y)|                  codes of labels
     q_x . k_y  ~  f(x) . f(y)                     exact in the landmarks' span
     ```
+
+    Labels are divided by their length in the span, as what the span does not
+    show of them would else make all scores alike.
 
     After some training, encode the landmarks and a sample of labels, and fit by
     ridge regression how codes have moved:
@@ -32,16 +36,16 @@ class Nystrom:
     ```
     W    = B^T + argmin |K (B^T + D) - E|^2 + ridge |D|^2   [d', d]
            D
-    k_y' = A^T W^T k_y                  E the new vectors, A the new basis
+    k_y' = A^T W^T k_y / |A^T W^T k_y|  E the new vectors, A the new basis
     ```
 
     One product with a `[d', d']` matrix updates all labels; there never is an
-    array of `[L, d]`. Published is a regression that shrinks towards 0, to
-    vectors of length 1, in the basis of the new landmarks. Where labels move
-    each on its own, as those of a bag encoder do, that loses more than it
-    gains. So this one shrinks towards staying, by the ridge, and to the basis,
-    that of the new landmarks or still B, which labels that were held out are
-    nearest with; codes stay as they are if that is nearest.
+    array of `[L, d]`. Published is a regression that shrinks towards 0, in the
+    basis of the new landmarks. Where labels move each on its own, as those of a
+    bag encoder do, codes that are not moved are nearer to the truth. So this
+    one shrinks towards staying, by the ridge, and to the basis, that of the new
+    landmarks or still B, which labels that were held out are nearest with;
+    codes stay as they are if that is nearest.
 
     Args:
         landmarks: `[d', d]`, float; R, unit vectors.
@@ -74,8 +78,8 @@ class Nystrom:
         return (rows.T @ root).astype(np.float32)
 
     def codes(self, vectors):
-        """The codes of some vectors `[n, d]`: `[n, d']`, float32."""
-        return np.asarray(vectors, np.float32) @ self.basis
+        """The codes of labels with vectors `[n, d]`: `[n, d']`, float32."""
+        return unit(np.asarray(vectors, np.float32) @ self.basis)
 
     def fitted(self, codes, vectors):
         """Where codes went, by those of the landmarks and of a sample.
@@ -125,33 +129,43 @@ class Move:
     Args:
         weights: `[d', d]`, float32; W.
         there: `Nystrom` of the new basis; its codes are the new ones.
-        error: Root mean square distance from what the new codes should be, as a
-            share of their length, of labels that were held out of the fit, and
-            by which the move was chosen; NaN if there were too few.
+        error: Root mean square distance from what the new codes should be, of
+            labels that were held out of the fit, and by which the move was
+            chosen; NaN if there were too few.
     """
 
     weights: np.ndarray
     there: Nystrom
     error: float = float("nan")
 
-    def vectors(self, codes):
-        """Where labels of old codes `[n, d']` are now: `[n, d]`, float32."""
-        return np.asarray(codes, np.float32) @ self.weights
+    @functools.cached_property
+    def matrix(self):
+        """What old codes are multiplied with: `[d', d']`, float32."""
+        return self.weights @ self.there.basis
+
+    def codes(self, codes):
+        """New codes of labels by their old ones: `[n, d']`, float32."""
+        return unit(np.asarray(codes, np.float32) @ self.matrix)
 
     def distance(self, codes, vectors):
         """How far new vectors are from what moved codes show of them."""
-        moved = self.there.codes(self.vectors(codes))
-        return float(np.linalg.norm(moved @ self.there.basis.T - vectors))
+        gap = self.codes(codes) @ self.there.basis.T - vectors
+        return float(np.sqrt(np.mean(np.vecdot(gap, gap))))
 
     def error_at(self, codes, vectors):
         """The error of labels, by old codes `[n, d']` and new vectors."""
-        fresh = self.there.codes(vectors)
-        gap = self.there.codes(self.vectors(codes)) - fresh
-        return float(np.linalg.norm(gap) / max(np.linalg.norm(fresh), 1e-12))
+        gap = self.codes(codes) - self.there.codes(vectors)
+        return float(np.sqrt(np.mean(np.vecdot(gap, gap))))
 
     def apply(self, codes):
         """Updates all codes in place, in chunks: `[L, d']`, or a memory map."""
-        matrix = self.weights @ self.there.basis  # [d', d']
         for start in range(0, len(codes), ROWS):
-            rows = np.asarray(codes[start : start + ROWS], np.float32)
-            codes[start : start + ROWS] = rows @ matrix
+            codes[start : start + ROWS] = self.codes(
+                codes[start : start + ROWS]
+            )
+
+
+def unit(vectors):
+    """Vectors of length 1; zeros stay."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(norms, 1e-12)
