@@ -45,8 +45,10 @@ def takes_settings():
 
 @pytest.mark.skipif(not takes_settings(), reason="no GNU C library")
 def test_pages_are_cleared_once():
-    assert page_faults("keep", 0.3) < page_faults("leave", 0.3) / 5
-    assert page_faults("keep", 1.2) > page_faults("leave", 1.2) / 2
+    kept = page_faults("keep", 0.3)
+    assert kept < page_faults("leave", 0.3) / 5
+    # How many, depends on the size of pages, which the system chooses.
+    assert page_faults("keep", 1.2) > 5 * kept
 
 
 def test_other_systems(monkeypatch):
