@@ -28,6 +28,7 @@ from tfxc.negatives import (
     Nystrom,
     balanced_partition,
     nested_partition,
+    partition_law,
 )
 from tfxc.negatives.sampler import fill
 from tfxc.negatives.tree_arrays import Sketches, main_directions
@@ -177,6 +178,15 @@ def test_more_is_nearer_and_within_the_bound(option, values, others):
         assert worst.max() > 0.02
     assert distances == sorted(distances, reverse=True)
     assert distances[0] > 2 * distances[-1]
+
+
+def test_places_beyond_int32(monkeypatch):
+    """As they are told in an array of more than 2^31 numbers."""
+    x, ids = queries(rows=4), np.arange(LABELS)
+    sampler = tree(opened=2, sketch=2, exact=5)
+    expected = np.asarray(sampler.log_prob(x, ids))
+    monkeypatch.setattr(partition_law, "LARGEST", 0)
+    np.testing.assert_array_equal(sampler.log_prob(x, ids), expected)
 
 
 def test_bound_of_codes():
