@@ -35,6 +35,8 @@ PEERS = {
     "st-minilm-zeroshot": "sentence-transformers, MiniLM as it comes",
 }
 TREE = "tree, 96 opened, 384 exact"
+# The least percent of the steps without drawn labels.
+THROUGHPUT = {"bag encoder, yso-finna-en": 80, "MiniLM, cooking": 85}
 COMPARED = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5", "R@10", "R@100")
 
 
@@ -265,6 +267,17 @@ def negatives_rows():
         f"{row['median_total_variation']:.3f} at {row['cost_percent']:.1f}%",
         report["command"],
     )
+    report = read("drawn_throughput")
+    for case, arms in report["results"].items():
+        arm, steps_alone = arms["tree"], arms["tree, without refreshes"]
+        yield (
+            f"{case}: rate of training with labels drawn by the tree",
+            f"≥ {THROUGHPUT[case]}%",
+            f"{arm['throughput_percent']:.0f}% "
+            f"({steps_alone['throughput_percent']:.0f}% without refreshes), "
+            f"{arm['ms_per_negative']:.1f} ms for each label",
+            report["command"],
+        )
     report = read("moving_codes")
     last = report["results"][-1]
     names = ("moved", "published", "untouched", "encoded")
