@@ -10,19 +10,17 @@ def with_fewer_rows(data, folder, tests=10_000, train_share=1.0):
 
     Args:
         data: Path of a data set of raw texts.
-        folder: Where to put the new one.
+        folder: Where to put the new one, once.
         tests: Least test rows that stay, evenly spaced; fewer than twice as
             many.
-        train_share: Share of the training rows that stay, the same for the same
-            share; less of them is contained in more.
+        train_share: Share of the training rows that stay; a smaller share is
+            contained in a larger one.
 
     Returns:
         Path of the new data set.
     """
-    copy = pathlib.Path(folder) / f"{train_share:g}" / data.name
-    if copy.exists():
-        return copy
-    copy.mkdir(parents=True)
+    copy = pathlib.Path(folder) / data.name
+    copy.mkdir()
     for path in data.iterdir():
         if path.name not in ("trn.json.gz", "tst.json.gz"):
             (copy / path.name).symlink_to(path.resolve())

@@ -17,10 +17,10 @@ softmax over the exact vectors to that over
 import argparse
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+from prepared_job import prepared_job
 from record import write_results
 
 INTERVAL, REFRESHES, BATCH, SAMPLE, QUERIES = 100, 10, 256, 1024, 256
@@ -83,9 +83,7 @@ def versions(data):
     """Label and query vectors while an encoder trains: yields pairs."""
     import dataclasses
 
-    import keras
     import numpy as np
-    from rich.console import Console
 
     import tfxc
     from models import ngame
@@ -93,12 +91,7 @@ def versions(data):
     recipe = dataclasses.replace(
         ngame.Recipe.yso_finna_en(), batch_size=BATCH, num_candidates=BATCH
     )
-    dataset, key = tfxc.data.load_dataset(data)
-    with tempfile.TemporaryDirectory() as folder:
-        run = tfxc.run.Run(pathlib.Path(folder) / "run")
-        run.start({"options": {}, "recipe": {}, "content": {"key": key}})
-        keras.utils.set_random_seed(recipe.seed)
-        job = ngame.job_of(recipe, dataset, key, run, Console())
+    with prepared_job(recipe, data) as job:
         total = len(job.rows) // BATCH
         model = ngame.encoder_model(recipe, job, total)
         rows = np.random.default_rng(0).permutation(job.rows)

@@ -15,12 +15,12 @@ import os
 import pathlib
 import statistics
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # for `python -m`
 
+from prepared_job import prepared_job
 from record import RESULTS, read_results, write_results
 
 from tfxc.allocator import keep_freed_memory
@@ -91,21 +91,13 @@ def trained_vectors(data, epochs, seed):
     """`(queries, labels, positives, counts)` of an encoder on real data."""
     import dataclasses
 
-    import keras
     import numpy as np
-    from rich.console import Console
 
-    import tfxc
     from models import ngame
 
     constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
     recipe = dataclasses.replace(constructor(), epochs=epochs, seed=seed)
-    dataset, key = tfxc.data.load_dataset(data)
-    with tempfile.TemporaryDirectory() as folder:
-        run = tfxc.run.Run(pathlib.Path(folder) / "run")
-        run.start({"options": {}, "recipe": {}, "content": {"key": key}})
-        keras.utils.set_random_seed(recipe.seed)
-        job = ngame.job_of(recipe, dataset, key, run, Console())
+    with prepared_job(recipe, data) as job:
         ngame.train_encoder(recipe, job)
         rows = job.held_out[:QUERIES]
         relevant = job.relevant.take(rows)

@@ -55,6 +55,24 @@ def test_few_are_encoded(rng):
     assert codes.codes.dtype == np.float16
 
 
+def test_labels_that_were_encoded_are_as_if_all_were():
+    rng = np.random.default_rng(1)  # not that of the vectors
+    encoder, asked = Encoder(), []
+    codes = codes_of(encoder)
+    codes.refresh(0)
+    encoder.vectors = unit(
+        encoder.vectors + 0.05 * rng.normal(size=(LABELS, DIM))
+    )
+    codes.encode = lambda ids: (asked.extend(ids), encoder(ids))[1]
+    codes.refresh(1)
+    assert len(asked) == len(set(asked)) == 12 + 60  # no landmark twice
+    assert set(asked[:12]) == set(codes.landmarks)
+    expected = codes.nystrom.codes(encoder.vectors)
+    gap = np.abs(codes.codes - expected).max(axis=1)
+    others = np.setdiff1d(np.arange(LABELS), asked)
+    assert gap[asked].max() < 1e-3 < gap[others].max()
+
+
 def test_a_move_that_cannot_be_followed():
     rng = np.random.default_rng(9)
     encoder = Encoder()

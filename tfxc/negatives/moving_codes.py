@@ -86,8 +86,9 @@ class MovingCodes:
     def _sample(self, number):
         """Labels that are encoded at a refresh, beside the landmarks."""
         rng = np.random.default_rng((self.seed, 1, number))
-        others = np.setdiff1d(np.arange(self.num_labels), self.landmarks)
-        return rng.choice(others, self.sample, replace=False)
+        count = self.sample + len(self.landmarks)  # fewer than all labels
+        drawn = rng.choice(self.num_labels, count, replace=False)
+        return drawn[~np.isin(drawn, self.landmarks)][: self.sample]
 
     def _encode_all(self, error=float("nan"), rows=65_536):
         landmarks = self.encode(self.landmarks)

@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from tfxc.batching.two_means import normalised
 from tfxc.negatives.checks import check_finite
 
 ROWS = 65_536  # labels that are updated at once
@@ -79,7 +80,7 @@ class Nystrom:
 
     def codes(self, vectors):
         """The codes of labels with vectors `[n, d]`: `[n, d']`, float32."""
-        return unit(np.asarray(vectors, np.float32) @ self.basis)
+        return normalised(np.asarray(vectors, np.float32) @ self.basis)
 
     def fitted(self, codes, vectors):
         """Where codes went, by those of the landmarks and of a sample.
@@ -145,7 +146,7 @@ class Move:
 
     def codes(self, codes):
         """New codes of labels by their old ones: `[n, d']`, float32."""
-        return unit(np.asarray(codes, np.float32) @ self.matrix)
+        return normalised(np.asarray(codes, np.float32) @ self.matrix)
 
     def distance(self, codes, vectors):
         """How far new vectors are from what moved codes show of them."""
@@ -163,9 +164,3 @@ class Move:
             codes[start : start + ROWS] = self.codes(
                 codes[start : start + ROWS]
             )
-
-
-def unit(vectors):
-    """Vectors of length 1; zeros stay."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(norms, 1e-12)
