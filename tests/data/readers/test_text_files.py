@@ -44,7 +44,7 @@ def test_blocks_are_whole_lines(
     tmp_path, monkeypatch, block_bytes, data, expected, zipped
 ):
     monkeypatch.setattr(text_files, "BLOCK_BYTES", block_bytes)
-    path = write(tmp_path, gzip.compress(data) if zipped else data)
+    path = write(tmp_path, gzip.compress(data, mtime=0) if zipped else data)
     blocks = list(line_blocks(path))
     assert b"".join(block for _, block in blocks) == expected
     line = 1
@@ -72,9 +72,10 @@ def test_invalid_utf8_names_the_line(tmp_path, monkeypatch, block_bytes):
 @pytest.mark.parametrize(
     "data",
     [
-        gzip.compress(b"text\n" * 99)[:-9],  # truncated
-        gzip.compress(b"text\n" * 99)[:-8] + b"\0" * 8,  # wrong check sum
-        gzip.compress(b"text\n") + b"more",  # something behind it
+        gzip.compress(b"text\n" * 99, mtime=0)[:-9],  # truncated
+        gzip.compress(b"text\n" * 99, mtime=0)[:-8]
+        + b"\0" * 8,  # wrong check sum
+        gzip.compress(b"text\n", mtime=0) + b"more",  # something behind it
         b"\x1f\x8b",
         b"\x1f\x8bno gzip at all",
     ],
