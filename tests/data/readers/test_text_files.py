@@ -73,8 +73,7 @@ def test_invalid_utf8_names_the_line(tmp_path, monkeypatch, block_bytes):
     "data",
     [
         gzip.compress(b"text\n" * 99, mtime=0)[:-9],  # truncated
-        gzip.compress(b"text\n" * 99, mtime=0)[:-8]
-        + b"\0" * 8,  # wrong check sum
+        gzip.compress(b"text\n" * 99, mtime=0)[:-8] + b"\0" * 8,  # wrong sum
         gzip.compress(b"text\n", mtime=0) + b"more",  # something behind it
         b"\x1f\x8b",
         b"\x1f\x8bno gzip at all",
