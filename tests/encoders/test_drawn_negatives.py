@@ -172,7 +172,7 @@ def test_draws_train_as_candidates_do(rng):
 def test_joined_tokens_are_padded(padding):
     long, short = tf.fill([2, 5], 7), tf.fill([3, 4], 8)
     for one, other in ((long, short), (short, long)):
-        found = joined({"ids": one}, {"ids": other}, padding)["ids"].numpy()
+        found = joined(one, other, padding).numpy()
         assert found.shape == (5, 5)
         assert (found == padding).sum() == 3
         assert (found[:, 4] != padding).sum() == 2

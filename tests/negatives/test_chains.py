@@ -9,7 +9,7 @@
 import numpy as np
 import pytest
 
-from tfxc.negatives.chains import chain_law, end_of_chains
+from tfxc.negatives.chains import acceptance, chain_law, end_of_chains
 
 
 def test_ends_by_loops(rng):
@@ -67,3 +67,17 @@ def test_labels_that_p_excludes(rng):
     with np.errstate(divide="ignore"):
         found = np.exp(chain_law(np.log(p), np.log(q), 60))
     np.testing.assert_allclose(found, p / p.sum(), atol=1e-6)
+
+
+@pytest.mark.parametrize("known", [1.0, 0.6])
+def test_acceptance_by_enumeration(rng, known):
+    p, q = rng.dirichlet(np.ones(30), (2, 3))
+    q[0, :15] = p[0, :15]  # with ties
+    q[rng.random(q.shape) > known] = 0
+    q /= q.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        found = acceptance(np.log(p), np.log(q))
+    for row in range(3):
+        there = np.outer(p[row], q[row])
+        expected = np.minimum(there, there.T).sum()
+        np.testing.assert_allclose(found[row], expected)

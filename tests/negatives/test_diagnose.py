@@ -2,7 +2,8 @@
 
 - the exact softmax is found to be exact, with no bias and all draws effective;
 - distances and biases are those of an enumeration;
-- a worse sampler is found to be worse, in all figures.
+- a worse sampler is found to be worse, in all figures;
+- staleness is how far a refresh moves the law, and the refresh is undone.
 """
 
 import numpy as np
@@ -77,3 +78,24 @@ def test_chains_are_nearer():
         means = [figures[name].mean() for figures in found]
         assert means == sorted(means, reverse=True)
         assert means[2] < 0.8 * means[0]
+
+
+def test_staleness(rng):
+    x, vectors = queries(rows=8), label_vectors()
+    sampler = tree(opened=64)
+    moved = vectors + 0.3 * rng.normal(size=vectors.shape)
+    moved = (moved / np.linalg.norm(moved, axis=1)[:, None]).astype(np.float32)
+    before = sampler.law(x)
+    found = diagnose(sampler, x, moved, BETA, num=8)
+    np.testing.assert_array_equal(sampler.law(x), before)
+    exact = [softmax(x, labels) for labels in (vectors, moved)]
+    distance = np.abs(exact[0] - exact[1]).sum(axis=1) / 2
+    assert distance.min() > 0.05, "would test less"
+    np.testing.assert_allclose(found["staleness"], distance, atol=0.01)
+    np.testing.assert_allclose(found["total_variation"], distance, atol=0.01)
+    assert found["refresh_seconds"] > 0
+    asked = []
+    again = diagnose(
+        sampler, x, moved, BETA, num=8, refresh=lambda: asked.append(0)
+    )
+    assert asked == [0] and again["staleness"].max() == 0

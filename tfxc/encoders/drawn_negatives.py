@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 import tensorflow as tf
+from keras import ops
 
 from tfxc.losses import sampled_softmax
 from tfxc.negatives import relevance_of, shared_sample
@@ -103,19 +104,19 @@ class DrawnNegatives:
 
 
 def joined(candidates, drawn, padding=0):
-    """Candidates, then draws; shorter rows are padded."""
+    """Rows of candidates, then of draws; shorter ones are padded: `[c + n, w]`.
 
-    def concatenated(one, other):
-        if one.shape.rank == 2:
-            width = tf.maximum(tf.shape(one)[1], tf.shape(other)[1])
-            one, other = (
-                tf.pad(
-                    part,
-                    [[0, 0], [0, width - tf.shape(part)[1]]],
-                    constant_values=tf.cast(padding, part.dtype),
-                )
-                for part in (one, other)
-            )
-        return tf.concat([one, tf.cast(other, one.dtype)], axis=0)
-
-    return tf.nest.map_structure(concatenated, candidates, drawn)
+    Args:
+        candidates: `[c, w]`.
+        drawn: `[n, w']`.
+        padding: What shorter rows end with.
+    """
+    width = max(candidates.shape[1], drawn.shape[1])
+    parts = [
+        ops.pad(
+            *(rows, [[0, 0], [0, width - rows.shape[1]]]),
+            constant_values=padding,
+        )
+        for rows in (candidates, ops.cast(drawn, candidates.dtype))
+    ]
+    return ops.concatenate(parts, axis=0)

@@ -102,13 +102,19 @@ class DualEncoder(keras.Model):
         return self.encoder(inputs, training=training)
 
     def train_step(self, batch):
-        inputs = [batch["query"], batch["candidates"]]
-        sides, draw = [self._side(0, inputs[0])], None
+        query, labels, draw = batch["query"], [batch["candidates"]], None
+        encoder, label_encoder = self.encoders
+        sides = [self._side(0, encoder.gather(query))]
+        gathered = label_encoder.gather(labels[0])
         if self.negatives is not None:
             # Without chunks, XLA does not compute these vectors twice.
             draw = self.negatives.draw(encode_chunks(sides[0]), batch)
-            inputs[1] = joined(inputs[1], draw.inputs, self.negatives.padding)
-        sides.append(self._side(1, inputs[1]))
+            labels.append(draw.inputs)
+            gathered = joined(
+                *(gathered, label_encoder.gather(draw.inputs)),
+                self.negatives.padding,
+            )
+        sides.append(self._side(1, gathered))
         dense = self.trainable_variables
         gradients_of = cached_gradients if self.chunk_rows else direct_gradients
         loss, vectors, gradients, row_gradients = gradients_of(
@@ -124,7 +130,7 @@ class DualEncoder(keras.Model):
             self.optimizer.apply_gradients(zip(gradients, dense, strict=True))
         else:
             self.optimizer.iterations.assign_add(1)
-        self._update_tables(inputs, row_gradients)
+        self._update_tables(query, labels, row_gradients)
         if hasattr(self.sampler, "update"):
             self.sampler.update(draw.ids, vectors[1][-self.negatives.num :])
         self.query_vectors.assign(vectors[0])
@@ -137,10 +143,9 @@ class DualEncoder(keras.Model):
             return self.loss(relevance, scores)
         return self.negatives.loss(relevance, scores, draw)
 
-    def _side(self, number, inputs):
+    def _side(self, number, gathered):
         """The queries (0) or labels (1) of a batch, with their own noise."""
         encoder = self.encoders[number]
-        gathered = encoder.gather(inputs)
         step = ops.cast(self.optimizer.iterations, "int32")
 
         def head(x, chunk):
@@ -152,18 +157,24 @@ class DualEncoder(keras.Model):
         size = self.chunk_rows if chunked else gathered.shape[0]
         return Side(head, gathered, size)
 
-    def _update_tables(self, inputs, gradients):
+    def _update_tables(self, query, labels, gradients):
         """Gives the gradients at what was gathered to the row optimisers."""
         size = self.query_vectors.shape[0]
-        if self.label_encoder is None:
-            updates = [(self.encoder, self.row_optimizer, inputs, gradients)]
+        of_query, of_labels = gradients
+        if of_labels is not None and self.negatives is not None:
+            num = self.negatives.num
+            of_labels = [of_labels[:-num], of_labels[-num:]]
         else:
-            (query, candidates), (of_query, of_candidates) = inputs, gradients
+            of_labels = [of_labels] * len(labels)
+        if self.label_encoder is None:
+            bags, at_sums = [query, *labels], [of_query, *of_labels]
+            updates = [(self.encoder, self.row_optimizer, bags, at_sums)]
+        else:
             updates = [
                 (self.encoder, self.row_optimizer, [query], [of_query]),
                 (
                     *(self.label_encoder, self.label_row_optimizer),
-                    *([candidates], [of_candidates]),
+                    *(labels, of_labels),
                 ),
             ]
         for encoder, optimizer, bags, at_sums in updates:

@@ -5,6 +5,8 @@ import time
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.chains import acceptance
+
 
 def diagnose(
     sampler,
@@ -15,6 +17,7 @@ def diagnose(
     num=64,
     rounds=50,
     seed=0,
+    refresh=None,
     **batch,
 ):
     """Compares a sampler with the exact softmax, query by query.
@@ -32,8 +35,12 @@ def diagnose(
                       that of a bias of zero is below zero half of the time
     effective         draws that count: (sum of weights)^2 / (num sum of
                       weights^2)
+    acceptance        of a draw of Q by a Metropolis-Hastings chain of P
+    staleness         total variation of Q from what it is after a refresh
     microseconds      per query, of a call that draws for all of them
     ```
+
+    The refresh is undone in the end.
 
     Args:
         sampler: `Sampler` with `log_prob`.
@@ -45,11 +52,13 @@ def diagnose(
         num: Draws for each query.
         rounds: How often they are drawn, to tell bias from variance.
         seed: Of the draws.
+        refresh: Function that makes the sampler follow the labels;
+            `sampler.refresh(label_vectors)` if left out.
         **batch: See `Sampler.sample`.
 
     Returns:
-        `{"total_variation": [q], ...}`, float64 arrays; "microseconds" and
-        "bytes", what the sampler keeps, are numbers.
+        `{"total_variation": [q], ...}`, float64 arrays; "microseconds",
+        "refresh_seconds", and "bytes", what the sampler keeps, are numbers.
     """
     queries = np.asarray(queries, np.float32)
     vectors = np.asarray(label_vectors, np.float32)
@@ -58,6 +67,7 @@ def diagnose(
     log_q = sampler.law(queries, **batch)
     p, q = np.exp(log_p), np.exp(log_q)
     found = {"total_variation": np.abs(p - q).sum(axis=1) / 2}
+    found["acceptance"] = acceptance(log_p, log_q)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (log_p - log_q), 0)
     found["kl"] = terms.sum(axis=1)
@@ -84,7 +94,14 @@ def diagnose(
     found["variance"] = variance / length**2
     found["effective"] = effective
     found["microseconds"] = microseconds(sampler, queries, num, batch)
-    found["bytes"] = sum(array.nbytes for array in sampler.state().values())
+    state = sampler.state()
+    found["bytes"] = sum(array.nbytes for array in state.values())
+    start = time.perf_counter()
+    refresh() if refresh else sampler.refresh(label_vectors)
+    found["refresh_seconds"] = time.perf_counter() - start
+    fresh = np.exp(sampler.law(queries, **batch))
+    sampler.restore(state)
+    found["staleness"] = np.abs(fresh - q).sum(axis=1) / 2
     return found
 
 
