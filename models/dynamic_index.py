@@ -6,8 +6,8 @@ label, and to follow an encoder that changes all of them with every step:
 
 1. code all labels by their products with a few landmarks (Nystrom), and cluster
    the codes in a tree;
-2. draw for a query: open the tree near it, where labels are scored exactly, and
-   let clusters stand for their labels elsewhere;
+2. draw for a query: open the tree near it, where labels are scored by sketches,
+   the best of them exactly, and let clusters stand for their labels elsewhere;
 3. every few steps encode the landmarks and a sample of labels anew, and let a
    regression move the codes of all; sometimes encode all.
 

@@ -34,9 +34,9 @@ def exact_gradient(scores):
     return p - np.eye(LABELS)[0], p
 
 
-def mean_gradient(scores, law, estimator, rng, rounds=20_000):
+def mean_gradient(scores, law, estimator, rng, num=DRAWS, rounds=20_000):
     """The gradient at the scores of all labels, on average over draws."""
-    ids = rng.choice(LABELS, (rounds, DRAWS), p=law)
+    ids = rng.choice(LABELS, (rounds, num), p=law)
     log_q = np.log(law[ids])
     hits = np.where(ids == 0, -1, 0)
 
@@ -90,9 +90,19 @@ def test_bias_of_uniform_draws_falls_with_their_number(rng):
     found = mean_gradient(scores, uniform, "sampled_softmax", rng)
     bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
     assert 0.05 < bias < 0.5
+    found = mean_gradient(scores, uniform, "sampled_softmax", rng, 4 * DRAWS)
+    fewer = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert fewer < bias / 2.5
     near = exact_gradient(0.9 * scores)[1]
     found = mean_gradient(scores, near, "sampled_softmax", rng)
     assert np.linalg.norm(found - exact) < bias / 3 * np.linalg.norm(exact)
+
+
+def test_hard_negatives_stay_biased(rng):
+    scores = problem(rng)
+    exact, p = exact_gradient(scores)
+    found = mean_gradient(scores, p, "hard_negatives", rng, 16 * DRAWS, 5000)
+    assert np.linalg.norm(found - exact) > 0.1 * np.linalg.norm(exact)
 
 
 def test_all_labels_drawn_once_is_exact(rng):

@@ -83,7 +83,9 @@ def test_repeated_labels_count_once():
     np.testing.assert_array_equal(held[0], vectors[2])
 
 
-@pytest.mark.parametrize("broken", ["repeated", "short", "nan"])
+@pytest.mark.parametrize(
+    "broken", ["repeated", "short", "nan", "below", "above", "beta"]
+)
 def test_what_is_no_cache(broken):
     ids, vectors = np.arange(4), label_vectors()[:4]
     if broken == "repeated":
@@ -92,5 +94,15 @@ def test_what_is_no_cache(broken):
         ids = ids[:3]
     if broken == "nan":
         vectors[2, 2] = np.nan
+    if broken in ("below", "above"):
+        ids[2] = -1 if broken == "below" else LABELS
+    beta = np.nan if broken == "beta" else 20.0
     with pytest.raises(ValueError, match="Received: "):
-        NegativeCache(ids, vectors, LABELS)
+        NegativeCache(ids, vectors, LABELS, beta)
+
+
+def test_refreshes_must_be_of_all_labels():
+    vectors = label_vectors()
+    cache = NegativeCache(np.arange(4), vectors[:4], LABELS)
+    with pytest.raises(ValueError, match="`label_vectors` must be"):
+        cache.refresh(vectors[:-1])

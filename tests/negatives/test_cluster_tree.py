@@ -266,14 +266,15 @@ def test_chains_draw_what_their_moves_say(steps, jit):
     np.testing.assert_allclose(log_q, expected, atol=0.1)
 
 
-def test_the_chain_keeps_the_softmax():
-    q, moves, exact = transitions(tree(opened=1), queries(rows=1))
-    np.testing.assert_allclose(exact @ moves, exact, atol=1e-12)
-    law, gamma, distances = q, (exact / q).max(), []
-    for step in range(1, 30):
+def test_longer_chains_are_nearer_to_the_softmax():
+    """At least as fast as the bound on P / Q says."""
+    x = queries(rows=1)
+    q, _, exact = transitions(tree(opened=1), x)
+    gamma, distances = (exact / q).max(), []
+    for steps in range(0, 30, 4):
+        law = np.exp(tree(opened=1, steps=steps).law(x))[0]
         distances.append(np.abs(law - exact).sum() / 2)
-        assert distances[-1] <= (1 - 1 / gamma) ** (step - 1) + 1e-9
-        law = law @ moves
+        assert distances[-1] <= (1 - 1 / gamma) ** steps + 1e-3
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < 0.7 * distances[0]
 

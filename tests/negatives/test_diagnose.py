@@ -7,6 +7,7 @@
 """
 
 import numpy as np
+import pytest
 from sampler_cases import BETA, LABELS, label_vectors, queries, softmax, tree
 
 from tfxc.negatives import Uniform, diagnose
@@ -80,6 +81,16 @@ def test_chains_are_nearer():
         assert means[2] < 0.8 * means[0]
 
 
+def broken(sampler):
+    """A refresh that changes something, and then fails."""
+
+    def refresh():
+        sampler.inverse_temperature.assign(0.0)
+        sampler.refresh(np.full((LABELS, 6), np.nan))
+
+    return refresh
+
+
 def test_staleness(rng):
     x, vectors = queries(rows=8), label_vectors()
     sampler = tree(opened=64)
@@ -94,6 +105,11 @@ def test_staleness(rng):
     np.testing.assert_allclose(found["staleness"], distance, atol=0.01)
     np.testing.assert_allclose(found["total_variation"], distance, atol=0.01)
     assert found["refresh_seconds"] > 0
+    generator = sampler.generator.state.numpy()
+    with pytest.raises(ValueError, match="finite"):
+        diagnose(sampler, x, moved, BETA, num=8, refresh=broken(sampler))
+    np.testing.assert_array_equal(sampler.law(x), before)
+    np.testing.assert_array_equal(sampler.generator.state, generator)
     asked = []
     again = diagnose(
         sampler, x, moved, BETA, num=8, refresh=lambda: asked.append(0)

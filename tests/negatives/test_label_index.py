@@ -104,6 +104,17 @@ def test_vectors_that_are_not_finite(rng):
         LabelIndex(broken)
 
 
+def test_labels_must_stay_as_many(rng):
+    vectors = label_vectors(labels=LABELS, dim=DIM)
+    index, x = LabelIndex(), queries(dim=DIM)
+    index.build(vectors)
+    before = index.top_k(x, K)
+    for change in (index.build, index.move):
+        with pytest.raises(ValueError, match=r"must be \[3000, "):
+            change(vectors[:-1])
+    np.testing.assert_array_equal(index.top_k(x, K), before)
+
+
 def test_few_labels(rng):
     vectors = label_vectors()
     found = LabelIndex(vectors).top_k(queries(), 60)

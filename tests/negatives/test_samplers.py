@@ -7,9 +7,11 @@
 - accidental hits are marked, with many positives per query;
 - what is restored goes on as the original would have;
 - a shared sample is as likely as its log_q says, and sums weighted by it are
-  right on average.
+  right on average;
+- a configuration makes the same sampler, where it can.
 """
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,7 +26,14 @@ from sampler_cases import (
 from scipy import stats
 
 import tfxc
-from tfxc.negatives import MixedNegatives, Uniform, relevance_of, shared_sample
+from tfxc.negatives import (
+    MixedNegatives,
+    NearestNegatives,
+    Uniform,
+    Unigram,
+    relevance_of,
+    shared_sample,
+)
 
 NAMES = list(SAMPLERS)
 CLOSED = [name for name in NAMES if name != "in-batch"]
@@ -191,3 +200,47 @@ def test_labels_drawn_one_per_query(rng):
             expected[label] += 1 / len(ids) / 50
     found = tfxc.negatives.drawn_frequency(relevant)
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("name", ["uniform", "unigram", "in-batch", "nearest"])
+def test_configurations(name):
+    makers = {**SAMPLERS, "nearest": lambda: NearestNegatives(9, LABELS, 4, 5)}
+    sampler, x = makers[name](), queries()
+    again = type(sampler).from_config(sampler.get_config())
+    rows = {"rows": np.arange(len(x))}
+    for one, two in zip(
+        sampler.sample(x, 30, **candidates(), **rows),
+        again.sample(x, 30, **candidates(), **rows),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_configuration_of_mixed_samplers():
+    sampler = MixedNegatives([Uniform(9), Unigram(np.arange(9))], [1, 2])
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(sampler)
+    )
+    x = np.zeros((3, 4), np.float32)
+    np.testing.assert_array_equal(
+        sampler.sample(x, 9)[0], again.sample(x, 9)[0]
+    )
+    mixed = MixedNegatives([Uniform(LABELS), tree()], [1, 1])
+    for other in (tree(), SAMPLERS["midx"](), SAMPLERS["cache"](), mixed):
+        with pytest.raises(NotImplementedError, match="`restore` its `state`"):
+            other.get_config()
+
+
+def test_chains_have_no_law_to_share():
+    chain, x = tree(steps=2), queries()
+    with pytest.raises(ValueError, match="Received: steps=2"):
+        MixedNegatives([Uniform(LABELS), chain], [1, 1])
+    with pytest.raises(ValueError, match="Received: steps=2"):
+        shared_sample(chain, x, 4)
+
+
+def test_what_samplers_need_besides():
+    with pytest.raises(ValueError, match="must be given `candidates`"):
+        SAMPLERS["in-batch"]().sample(queries(), 4)
+    with pytest.raises(NotImplementedError, match="`start` and `finish`"):
+        NearestNegatives(9, LABELS, 4).refresh(label_vectors())

@@ -5,7 +5,8 @@
   embedding bank, clusters, history (under jit: without it, rows that occur
   twice may be added up in any order);
 - each epoch is logged, in `history.csv` too, and ends in a checkpoint;
-- a loss that is not finite stops the run and leaves the last good state;
+- a loss or a weight that is not finite stops the run and leaves the last good
+  state; what a sampler holds is no weight;
 - queries without labels are in no batch; training finds the labels;
 - a finished run does nothing more.
 """
@@ -13,6 +14,7 @@
 import csv
 import json
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -29,6 +31,7 @@ from tiny_training import (
 
 import tfxc
 from tfxc.training import NegativeMining
+from tfxc.training.fit import FiniteLosses
 
 EPOCHS = 4
 
@@ -204,3 +207,18 @@ def test_a_checkpoint_of_another_model(whole, data):
     other.model.compile("adam", loss=tfxc.losses.DecoupledSoftmax())
     with pytest.raises(tfxc.InputError, match="expected the variables"):
         other.fit(EPOCHS)
+
+
+def test_what_samplers_hold_is_no_weight(tmp_path):
+    """Labels that are never drawn have log 0 there."""
+    law = tfxc.negatives.Unigram(np.arange(4), smoothing=0)
+    weight = keras.Variable(np.ones(3, np.float32))
+    losses = FiniteLosses("encoder", 0, tmp_path)
+    losses.set_model(
+        types.SimpleNamespace(variables=[weight, *law.variables], sampler=law)
+    )
+    assert np.isneginf(law.log_p.numpy()).any()
+    losses.check_weights()
+    weight.assign([0.0, np.nan, 0.0])
+    with pytest.raises(tfxc.InputError, match="expected finite weights"):
+        losses.check_weights()

@@ -11,6 +11,7 @@ import pytest
 from refresh_cases import Steps
 
 from tfxc.negatives import NegativeCache
+from tfxc.negatives.checks import NotFiniteError
 from tfxc.training import RefreshNegatives, WarmUp
 
 
@@ -27,7 +28,7 @@ def test_refreshes(capsys):
     def refresh(number):
         seen.append(number)
         if number == 2:
-            raise ValueError("label vectors must be finite. Received: NaN")
+            raise NotFiniteError("label vectors must be finite. Received: NaN")
         return {"encoded_labels": 7, "code_error": number / 4}
 
     callback = RefreshNegatives(refresh, 3, 4)

@@ -37,7 +37,8 @@ class DrawnNegatives:
     of the batch.
 
     Args:
-        sampler: `tfxc.negatives.Sampler` with `log_prob`.
+        sampler: `tfxc.negatives.Sampler` with `log_prob`. Not `InBatch`: what
+            it draws among are candidates anyway.
         labels: Nested arrays `[L, ...]`; what the label encoder reads of every
             label, of the same fields as the candidates of a batch.
         num: Labels drawn for a batch.
@@ -71,7 +72,6 @@ class DrawnNegatives:
             queries,
             self.num,
             rows=batch["rows"],
-            candidates=batch["candidate_ids"],
         )
         inputs = tf.nest.map_structure(
             lambda rows: tf.gather(rows, ids), self.labels

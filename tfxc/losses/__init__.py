@@ -1,8 +1,8 @@
-"""Losses of the form (relevance, scores) -> loss, in `keras.ops` alone.
+"""Losses of relevance and scores, in `keras.ops` alone.
 
 A relevance is 1 for a positive, 0 for a negative and -1 for a candidate to
-ignore. Each loss is a pure function that returns one number per query, and a
-thin `keras.losses.Loss` around it.
+ignore. Each loss is a pure function that returns one number per query, and, but
+for `sampled_softmax`, which needs draws, a thin `keras.losses.Loss` around it.
 """
 
 from tfxc.losses.binary_cross_entropy import (

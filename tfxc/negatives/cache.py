@@ -6,8 +6,13 @@ import numpy as np
 from keras import ops
 
 from tfxc.negatives.categorical import categorical
-from tfxc.negatives.checks import check_finite, finite_rows
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.checks import (
+    check_finite,
+    check_finite_number,
+    check_shape,
+    finite_rows,
+)
+from tfxc.negatives.sampler import Sampler, made_of_vectors
 
 
 class NegativeCache(Sampler):
@@ -61,7 +66,13 @@ class NegativeCache(Sampler):
                 f"Received: {len(np.unique(ids))} of {len(ids)} and "
                 f"{len(vectors)} vectors"
             )
+        if len(ids) and not 0 <= ids.min() <= ids.max() < num_labels:
+            raise ValueError(
+                f"`ids` must be in [0, {num_labels - 1}]. "
+                f"Received: {ids.min()} to {ids.max()}"
+            )
         check_finite(vectors)
+        check_finite_number("inverse_temperature", inverse_temperature)
         self.inverse_temperature = self.variable(
             "inverse_temperature", np.float32(inverse_temperature)
         )
@@ -74,9 +85,13 @@ class NegativeCache(Sampler):
 
     def refresh(self, label_vectors):
         """Takes over new vectors `[L, d]` of the labels that it holds."""
+        check_shape(label_vectors, (self.num_labels, self.vectors.shape[1]))
         held = ops.convert_to_numpy(self.ids)
         self.vectors.assign(finite_rows(label_vectors, held))
         self.ages.assign(ops.zeros_like(self.ages))
+
+    def get_config(self):
+        raise made_of_vectors(self)
 
     def _log_softmax(self, queries):
         """Log of Q over the cache: `[b, n]`."""

@@ -8,6 +8,10 @@ ROWS = 65_536  # labels that are read at once
 LARGEST = 65_504  # number of half precision, in which samplers hold vectors
 
 
+class NotFiniteError(ValueError):
+    """A vector of a label is NaN or infinite."""
+
+
 def finite_rows(vectors, labels):
     """The vectors of some labels: `[n, d]`, float32.
 
@@ -16,7 +20,7 @@ def finite_rows(vectors, labels):
         labels: `[n]` int, or a slice.
 
     Raises:
-        ValueError: if one is not finite; names the first such row.
+        NotFiniteError: if one is not finite; names the first such row.
     """
     rows = np.asarray(vectors[labels], np.float32)
     finite = (np.abs(rows) <= LARGEST).all(axis=1)
@@ -24,7 +28,7 @@ def finite_rows(vectors, labels):
         place = np.argmin(finite)
         if isinstance(labels, slice):
             labels = range(*labels.indices(len(vectors)))
-        raise ValueError(
+        raise NotFiniteError(
             "vectors of labels must be finite. Received: NaN or infinity "
             f"in row {labels[place]}"
         )
@@ -35,7 +39,7 @@ def finite_chunks(vectors):
     """All vectors, a chunk at a time: yields `(slice, [n, d] float32)`.
 
     Raises:
-        ValueError: see `finite_rows`.
+        NotFiniteError: see `finite_rows`.
     """
     for start in range(0, len(vectors), ROWS):
         chunk = slice(start, min(start + ROWS, len(vectors)))
@@ -43,7 +47,7 @@ def finite_chunks(vectors):
 
 
 def check_finite(vectors):
-    """Raises the `ValueError` of `finite_rows` if a vector is not finite."""
+    """Raises `NotFiniteError` if a vector is not finite."""
     for _ in finite_chunks(vectors):
         pass
 
@@ -71,3 +75,13 @@ def check_finite_number(name, number):
     """Raises `ValueError` if an argument is NaN or infinite."""
     if not math.isfinite(number):
         raise ValueError(f"`{name}` must be finite. Received: {number}")
+
+
+def check_no_chain(sampler):
+    """Raises `ValueError` if a sampler does not know the law of its draws."""
+    if getattr(sampler, "steps", 0):
+        raise ValueError(
+            "draws that are shared or mixed must have a law in closed form, "
+            "which chains have not: `steps` must be 0. "
+            f"Received: steps={sampler.steps}"
+        )

@@ -20,7 +20,12 @@ from tfxc.negatives.nested_partition import (
 )
 from tfxc.negatives.partition_law import label_scores
 from tfxc.negatives.query_partition import query_partition
-from tfxc.negatives.sampler import Sampler, all_log_probs, fill
+from tfxc.negatives.sampler import (
+    Sampler,
+    all_log_probs,
+    fill,
+    made_of_vectors,
+)
 from tfxc.negatives.scores import exact_scores, num_levels
 from tfxc.negatives.tree_arrays import tree_arrays
 
@@ -252,6 +257,9 @@ class ClusterTreeSampler(Sampler):
         low = ops.where(used, found.logits - by_sketch, -math.inf)
         widest = ops.max(ops.where(used, slack, 0.0), axis=1)
         return widest + found.log_z[:, 0] - ops.logsumexp(low, axis=1)
+
+    def get_config(self):
+        raise made_of_vectors(self)
 
     def _scaled(self, queries):
         queries = ops.cast(queries, "float32")

@@ -7,6 +7,8 @@ from keras import ops
 
 from tfxc.negatives.chains import acceptance
 
+APART = 1009  # seeds of two rounds; samplers use a few from each on
+
 
 def diagnose(
     sampler,
@@ -40,7 +42,8 @@ def diagnose(
     microseconds      per query, of a call that draws for all of them
     ```
 
-    The refresh is undone in the end.
+    The sampler is left as it was; what a function `refresh` changes besides is
+    not undone.
 
     Args:
         sampler: `Sampler` with `log_prob`.
@@ -60,6 +63,7 @@ def diagnose(
         `{"total_variation": [q], ...}`, float64 arrays; "microseconds",
         "refresh_seconds", and "bytes", what the sampler keeps, are numbers.
     """
+    state = sampler.state()
     queries = np.asarray(queries, np.float32)
     vectors = np.asarray(label_vectors, np.float32)
     log_p = (inverse_temperature * queries @ vectors.T).astype(np.float64)
@@ -77,9 +81,10 @@ def diagnose(
         length = np.linalg.norm(exact - vectors[positives], axis=1)
     total, square, effective = 0.0, 0.0, 0.0
     for step in range(rounds):
+        round_seed = seed + APART * step
         ids, drawn = (
             ops.convert_to_numpy(part)
-            for part in sampler.sample(queries, num, seed + step, **batch)
+            for part in sampler.sample(queries, num, round_seed, **batch)
         )
         weights = np.take_along_axis(log_p, ids, axis=1) - drawn
         weights = np.exp(weights - log_sum_exp(weights))
@@ -93,14 +98,15 @@ def diagnose(
     found["squared_bias"] = (bias - variance / rounds) / length**2
     found["variance"] = variance / length**2
     found["effective"] = effective
-    found["microseconds"] = microseconds(sampler, queries, num, batch)
-    state = sampler.state()
     found["bytes"] = sum(array.nbytes for array in state.values())
-    start = time.perf_counter()
-    refresh() if refresh else sampler.refresh(label_vectors)
-    found["refresh_seconds"] = time.perf_counter() - start
-    fresh = np.exp(sampler.law(queries, **batch))
-    sampler.restore(state)
+    try:
+        found["microseconds"] = microseconds(sampler, queries, num, batch)
+        start = time.perf_counter()
+        refresh() if refresh else sampler.refresh(label_vectors)
+        found["refresh_seconds"] = time.perf_counter() - start
+        fresh = np.exp(sampler.law(queries, **batch))
+    finally:
+        sampler.restore(state)
     found["staleness"] = np.abs(fresh - q).sum(axis=1) / 2
     return found
 

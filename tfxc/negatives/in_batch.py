@@ -37,6 +37,11 @@ class InBatch(FixedLaw):
         super().__init__(self.frequency, seed, **kwargs)
 
     def sample(self, queries, num, seed=None, candidates=None, **batch):
+        if candidates is None:
+            raise ValueError(
+                "`InBatch` must be given `candidates`, a label that each query "
+                "of the batch has drawn. Received: None"
+            )
         shape = (queries.shape[0], num)
         places = keras.random.randint(
             shape, 0, candidates.shape[0], "int32", self.draws(seed)

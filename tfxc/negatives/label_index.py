@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfxc.negatives.checks import check_number, finite_chunks
+from tfxc.negatives.checks import check_number, check_shape, finite_chunks
 from tfxc.search.exact import exact_top_k
 
 BATCH = 1024  # labels that ScaNN takes in at once
@@ -12,16 +12,16 @@ class LabelIndex:
     """The nearest labels of queries, by ScaNN, of labels that move.
 
     Building an index anew takes many times as long as putting those labels in
-    place that have moved: they are deleted where they were and inserted where
-    they are now. What the tree was trained on drifts away over many moves, so
-    it is trained anew once as many labels were moved as there are, times
-    `rebalance`. Where scann is not installed, or labels are fewer than 100, the
-    search is exact.
+    place that have moved, by ScaNN's `upsert`. What the tree was trained on
+    drifts away over many moves, so it is trained anew once as many labels were
+    moved as there are, times `rebalance`. Where scann is not installed, or
+    labels are fewer than 100, the search is exact.
 
     Two indexes of the same vectors, moved alike, find the same.
 
     Args:
-        vectors: `[L, d]`, float; unit vectors.
+        vectors: `[L, d]`, float; unit vectors. `None` for an index that is
+            `build` before it is used.
         leaves: Leaves of the tree; about the root of L if left out.
         probes: Leaves that are searched; an eighth of them if left out.
         tolerance: Labels that moved less than this distance stay.
@@ -41,30 +41,37 @@ class LabelIndex:
 
     def __init__(
         self,
-        vectors,
+        vectors=None,
         leaves=None,
         probes=None,
         tolerance=0.05,
         rebalance=2.5,
     ):
-        most = len(vectors)
-        self.leaves = max(int(most**0.5), 1) if leaves is None else leaves
-        self.probes = max(self.leaves // 8, 1) if probes is None else probes
-        check_number("leaves", self.leaves, 1, most)
-        check_number("probes", self.probes, 1, self.leaves)
+        self.leaves, self.probes = leaves, probes
         self.tolerance = tolerance
         self.rebalance = rebalance
         self.report = {}
-        self.build(vectors)
+        self.vectors = None
+        if vectors is not None:
+            self.build(vectors)
 
     def build(self, vectors):
         """Builds the index anew, of vectors `[L, d]`.
 
         Raises:
-            ValueError: if a vector is not finite; the index then stays.
+            ValueError: if a vector is not finite, or labels are more or fewer
+                than before; the index then stays.
         """
+        if self.vectors is not None:
+            check_shape(vectors, self.vectors.shape)
+        most = len(vectors)
+        leaves, probes = self.leaves, self.probes
+        leaves = max(int(most**0.5), 1) if leaves is None else leaves
+        probes = max(leaves // 8, 1) if probes is None else probes
+        check_number("leaves", leaves, 1, most)
+        check_number("probes", probes, 1, leaves)
         vectors = np.concatenate([rows for _, rows in finite_chunks(vectors)])
-        searcher = build_scann(vectors, self.leaves, self.probes)
+        searcher = build_scann(vectors, leaves, probes)
         self.vectors, self.searcher = vectors, searcher
         self.moves = 0
 
@@ -91,8 +98,9 @@ class LabelIndex:
         """Takes over new vectors of all labels.
 
         Raises:
-            ValueError: if a vector is not finite; the index then stays.
+            ValueError: as `build`; the index then stays.
         """
+        check_shape(vectors, self.vectors.shape)
         moved = []
         for chunk, new in finite_chunks(vectors):
             gap = new - self.vectors[chunk]

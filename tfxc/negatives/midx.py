@@ -12,8 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from tfxc.negatives.categorical import categorical
-from tfxc.negatives.checks import check_shape, finite_chunks, finite_rows
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.checks import (
+    check_finite_number,
+    check_shape,
+    finite_chunks,
+    finite_rows,
+)
+from tfxc.negatives.sampler import Sampler, made_of_vectors
 
 SAMPLE, PASSES = 16_384, 12  # of k-means
 
@@ -60,6 +65,7 @@ class Midx(Sampler):
                 "learnt from. "
                 f"Received: {words}"
             )
+        check_finite_number("inverse_temperature", inverse_temperature)
         self.inverse_temperature = self.variable(
             "inverse_temperature", np.float32(inverse_temperature)
         )
@@ -73,6 +79,9 @@ class Midx(Sampler):
         check_shape(label_vectors, (self.num_labels, self.dim))
         for name, array in self._index(label_vectors).items():
             self.parts[name].assign(array)
+
+    def get_config(self):
+        raise made_of_vectors(self)
 
     def _index(self, label_vectors):
         """The arrays of the index."""

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfxc.negatives.checks import check_no_chain
 from tfxc.negatives.sampler import Sampler
 
 
@@ -24,9 +25,11 @@ class MixedNegatives(Sampler):
     weights of each draw's own Q_i.
 
     Args:
-        samplers: List of `Sampler` with `log_prob`, over the same labels.
+        samplers: List of `Sampler` with `log_prob`, over the same labels, and
+            without chains.
         shares: List of positive numbers; how many draws of each, up to a
-            factor. Of `num` draws each gets the nearest whole number.
+            factor. Of `num` draws each gets the nearest whole number, and log_q
+            of a draw is by these; `log_prob` by the shares.
         seed: Of which queries of a batch draw; each sampler has its own.
 
     Example:
@@ -49,6 +52,8 @@ class MixedNegatives(Sampler):
                 "`samplers` must be over the same labels, each with a positive "
                 f"share. Received: {sorted(sizes)} labels, shares={shares}"
             )
+        for sampler in samplers:
+            check_no_chain(sampler)
         super().__init__(*sizes, seed, **kwargs)
         self.samplers = list(samplers)
         self.shares = [float(share) for share in shares]

@@ -13,6 +13,7 @@ from tfxc.negatives.sampler import Sampler
 QUERIES = 4096  # that are searched for at once
 
 
+@keras.saving.register_keras_serializable(package="tfxc")
 class NearestNegatives(Sampler):
     """Draws from a list of the nearest wrong labels of each training query.
 
@@ -47,6 +48,13 @@ class NearestNegatives(Sampler):
         self.lists = self.variable("lists", start)
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
         self.found = None
+
+    def refresh(self, label_vectors):
+        """Not from vectors of labels alone: see `start` and `finish`."""
+        raise NotImplementedError(
+            "`NearestNegatives` needs the vectors of queries, too: refresh it "
+            "by `start` and `finish`, and give `diagnose` a function that does"
+        )
 
     def sample(self, queries, num, seed=None, rows=None, **batch):
         places = keras.random.randint(
@@ -91,6 +99,10 @@ class NearestNegatives(Sampler):
             return nearest_wrong(index, query_vectors, relevant, self.size)
 
         self.found = rows, self.pool.submit(search)
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "num_rows": self.num_rows, "size": self.size}
 
     def finish(self):
         """Waits for the thread, and draws from its lists from now on.

@@ -133,6 +133,14 @@ class Sampler(keras.layers.Layer):
         }
 
 
+def made_of_vectors(sampler):
+    """The error of a sampler that no configuration describes."""
+    return NotImplementedError(
+        f"`{type(sampler).__name__}` is made of the vectors of labels, which "
+        "are no configuration; make it anew, and `restore` its `state`"
+    )
+
+
 def all_log_probs(log_prob, queries, num_labels, **batch):
     """What a `Sampler.log_prob` says of every label: `[b, L]`, float64."""
     parts = [

@@ -79,13 +79,16 @@ def cover(space, members, centres, level):
         of them is nearest to each label.
     """
     centres = list(centres)
-    found = np.stack([space.distances(members, label) for label in centres])
-    owner, nearest = found.argmin(axis=0), found.min(axis=0)
-    while nearest.max() > space.base**level:
-        centres.append(int(members[nearest.argmax()]))
-        new = space.distances(members, centres[-1])
-        owner[new < nearest] = len(centres) - 1
+    owner = np.zeros(len(members), int)
+    nearest = np.full(len(members), np.inf)
+    place = 0
+    while place < len(centres) or nearest.max() > space.base**level:
+        if place == len(centres):
+            centres.append(int(members[nearest.argmax()]))
+        new = space.distances(members, centres[place])
+        owner[new < nearest] = place
         nearest = np.minimum(nearest, new)
+        place += 1
     return centres, owner
 
 

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from tfxc.negatives.checks import check_no_chain
+
 
 def shared_sample(sampler, queries, num, seed=None, **batch):
     """One set of negatives for a whole batch, drawn for some of its queries.
@@ -19,7 +21,7 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     ```
 
     Args:
-        sampler: `Sampler` with `log_prob`.
+        sampler: `Sampler` with `log_prob`, and without chains.
         queries: `[b, d]`, float.
         num: Draws in all; at most b, or a multiple of it.
         seed: See `Sampler.sample`.
@@ -33,6 +35,7 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     """
     drawn, laws = [], []
     for part, (member, count) in enumerate(sampler.components(num)):
+        check_no_chain(member)
         part_seed = None if seed is None else seed + part
         chosen, given = _drawing(sampler, queries, count, part_seed, batch)
         each = -(-count // chosen.shape[0])

@@ -137,7 +137,12 @@ class FiniteLosses(keras.callbacks.Callback):
 
         Its loss was computed before, so no loss shows it.
         """
+        sampler = getattr(self.model, "sampler", None)
+        # What a sampler holds is no weight; log 0 is in it for good reason.
+        others = {id(held) for held in sampler.variables} if sampler else ()
         for variable in self.model.variables:
+            if id(variable) in others:
+                continue
             if not np.isfinite(np.sum(variable.numpy(), dtype=np.float32)):
                 raise InputError(
                     f"{self.phase}, epoch {self.epoch + 1}: expected finite "

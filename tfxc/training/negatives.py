@@ -95,7 +95,7 @@ def nearest(recipe, job):
     most = len(job.prepared.train) + num_labels  # labels may be queries
     size = min(NEAREST, num_labels)
     lists = NearestNegatives(most, num_labels, size, recipe.seed)
-    index = LabelIndex(job.label_vectors())
+    index = LabelIndex()  # the first refresh builds it
 
     def callbacks(mining, queries):
         encoded = functools.partial(encode, job.encoder, queries)

@@ -1,5 +1,6 @@
 """Samplers that follow the encoder while it trains."""
 
+from tfxc.negatives.checks import NotFiniteError
 from tfxc.training.refreshes import Refreshes
 
 
@@ -12,8 +13,8 @@ class RefreshNegatives(Refreshes):
     Args:
         refresh: Function of the number of the refresh within its epoch, from
             0; updates the sampler, and returns a dictionary of numbers for the
-            report, see `Refreshes.count`. A `ValueError`, of vectors that are
-            not finite, is told, and the old state stays until the next refresh.
+            report, see `Refreshes.count`. That vectors are not finite is told,
+            and the old state stays until the next refresh.
         interval: Steps between two refreshes.
         warmup: Steps before the first, of all epochs together, see `WarmUp`.
 
@@ -33,7 +34,7 @@ class RefreshNegatives(Refreshes):
             return
         first = done == self.warmup
         if first or step % self.interval == 0:
-            with self.attempt(ValueError):
+            with self.attempt(NotFiniteError):
                 number = 0 if first else step // self.interval
                 self.count(refreshes=1, **self.refresh(number))
                 self.vectors_of = done

@@ -14,7 +14,7 @@ def check_no_repeats(path, what, names, blanks):
         path: Path of the file, for messages.
         what: What the names are.
         names: Arrow array, one name per row; a null is no name.
-        blanks: See `tfxc.data.text_files.line_of_row`.
+        blanks: See `tfxc.data.readers.text_files.line_of_row`.
 
     Raises:
         InputError: naming both lines, if a name is repeated.
