@@ -9,6 +9,7 @@ bags are looked at together, in one fused loop.
 from keras import ops
 
 PLACES = 8  # of a bag, that are looked at together
+FEW = 2**21  # numbers of rows that may be held at once
 
 
 def weighted_rows(table, ids, weights):
@@ -31,7 +32,8 @@ def weighted_rows(table, ids, weights):
     """
     table, ids = map(ops.convert_to_tensor, (table, ids))
     weights = ops.cast(weights, table.dtype)
-    if ids.shape[0] is None:  # when serving: most often one bag, at once
+    bags, places = ids.shape  # None when serving: most often one bag
+    if bags is None or bags * places * table.shape[1] <= FEW:
         rows = ops.take(table, ids, axis=0)
         return ops.sum(rows * weights[:, :, None], axis=1)
     ids, weights = _in_steps(ids), _in_steps(weights)

@@ -11,10 +11,11 @@ from tfxc.negatives.checks import check_no_chain
 def shared_sample(sampler, queries, num, seed=None, **batch):
     """One set of negatives for a whole batch, drawn for some of its queries.
 
-    Random queries of the batch draw labels, one each if there are enough. All
-    draws are negatives of all queries, so each is as likely as it is on average
-    over those who drew: what is summed over draws with weight `1 / (num q)` is
-    then unbiased, whoever a draw was for.
+    Random queries of the batch draw labels, two each if there are enough: what
+    a draw costs is mostly the look at the labels for a query. All draws are
+    negatives of all queries, so each is as likely as it is on average over
+    those who drew: what is summed over draws with weight `1 / (num q)` is then
+    unbiased, whoever a draw was for.
 
     ```
     q(y) = mean over drawing queries x of Q(y | x)
@@ -23,7 +24,7 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     Args:
         sampler: `Sampler` with `log_prob`, and without chains.
         queries: `[b, d]`, float.
-        num: Draws in all; at most b, or a multiple of it.
+        num: Draws in all; at most 2 b, or a multiple of b.
         seed: See `Sampler.sample`.
         **batch: See `Sampler.sample`; `rows` is cut to those that draw.
 
@@ -38,7 +39,7 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
         check_no_chain(member)
         part_seed = None if seed is None else seed + part
         chosen, given = _drawing(sampler, queries, count, part_seed, batch)
-        each = -(-count // chosen.shape[0])
+        each = count // chosen.shape[0]
         ids, _ = member.sample(chosen, each, part_seed, **given)
         drawn.append(ops.reshape(ids, (count,)))
         laws.append((member, chosen, given, count / num))
@@ -54,7 +55,8 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
 def _drawing(sampler, queries, count, seed, batch):
     """The queries that draw `count` labels, and their part of the batch."""
     rows = queries.shape[0]
-    if count >= rows:
+    size = count // 2 if count % 2 == 0 else count
+    if size >= rows:
         if count % rows:
             raise ValueError(
                 f"`num` must be a multiple of {rows} queries, or less. "
@@ -62,7 +64,7 @@ def _drawing(sampler, queries, count, seed, batch):
             )
         return queries, batch
     order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
-    chosen = ops.top_k(order, count)[1]
+    chosen = ops.top_k(order, size)[1]
     given = {
         name: ops.take(array, chosen, axis=0) if name == "rows" else array
         for name, array in batch.items()

@@ -22,6 +22,9 @@ from tfxc.training.refresh_negatives import RefreshNegatives
 from tfxc.training.warm_up import WarmUp
 
 WORDS = 64  # of each codebook
+# Of the tree, a half of what it opens by default: its codes are farther from the
+# vectors of labels than what is opened less can tell.
+OPENED, EXACT = 48, 192
 NEAREST = 32  # labels of the list that each query draws from
 
 
@@ -139,6 +142,8 @@ def tree(recipe, job):
     sampler = ClusterTreeSampler(
         codes.codes,
         1 / recipe.temperature,
+        OPENED,
+        exact=EXACT,
         projection=codes.projection,
         seed=recipe.seed,
     )
