@@ -14,7 +14,7 @@ import sys
 
 from tfxc.command import run_command
 from tfxc.errors import InputError
-from tfxc.options import data_name, parse_options, settings_of
+from tfxc.options import parse_options, settings_of
 from tfxc.run import Run
 
 MODELS = pathlib.Path(__file__).parent / "models"
@@ -79,7 +79,7 @@ def train(name, model, options, recipe):
         run.withdraw()
         raise
     metrics, examples = tfxc.serving.finish(
-        run, trained, dataset, data_name(options.data), options.index
+        run, trained, dataset, run.data_name(), options.index
     )
     tfxc.serving.print_summary(run, metrics, examples, console)
 

@@ -52,13 +52,16 @@ def job_of(recipe, dataset, key, run, console):
     return tfxc.training.Job(
         *(dataset, prepared, encoder, rows, held_out, run, console),
         seed=recipe.seed,
+        propensity=tfxc.metrics.propensity_constants(run.data_name()),
     )
 
 
 def train_encoder(recipe, job):
     """M1: queries and labels by one encoder; returns the history."""
     queries, relevant, rows = training_rows(recipe, job)
-    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    steps = curriculum(recipe).num_steps(
+        recipe.epochs, len(rows), recipe.batch_size
+    )
     negatives, callbacks = tfxc.training.drawn_negatives(recipe, job)
     return job.train(
         encoder_model(recipe, job, steps, negatives),
@@ -123,7 +126,9 @@ def train_classifiers(recipe, job, history):
         if recipe.train_encoder
         else frozen(recipe, job, bank)
     )
-    steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
+    steps = curriculum(recipe, start=0).num_steps(
+        recipe.classifier_epochs, len(rows), recipe.batch_size
+    )
     model = dual_encoder(
         recipe,
         encoder,

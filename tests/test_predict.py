@@ -137,7 +137,11 @@ def test_features_that_a_model_reads(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["machine learning", "100:1", "-1:1", "3:nan", "3:inf", "3:", "a:1"]
+    "text",
+    [
+        *("machine learning", "100:1", "-1:1", "3:nan", "3:inf", "3:", "a:1"),
+        *("3:1e39", "1_0:1", "3:1_0", "3:1:9", "\u0663:1"),
+    ],
 )
 def test_features_that_no_model_reads(text):
     with pytest.raises(InputError, match=r"text 1: .* Received: '"):

@@ -3,19 +3,21 @@
 - a new run writes its settings; the same settings go on, in any spelling that
   JSON does not tell apart; a different one is an `InputError` that names it;
 - a start that has led to nothing else can be withdrawn;
+- two processes do not work in one folder;
 - a folder or file that is no run is refused and left alone;
 - a history has the columns of all its epochs; a run is complete from the
   moment its metrics are there; files are replaced as a whole.
 """
 
 import csv
+import fcntl
 import json
 import os
 
 import pytest
 
 from tfxc import InputError
-from tfxc.run import Run, read_json
+from tfxc.run import HELD, Run, read_json
 
 SETTINGS = {
     "recipe": {"epochs": 3, "rate": 0.1, "ngrams": (4, 5), "name": "é"},
@@ -41,6 +43,18 @@ def test_start_and_go_on(run):
     run.start(changed("recipe", ngrams=[4, 5]))
     assert os.listdir(run.folder) == ["recipe.json"]
     assert not run.complete
+
+
+def test_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    Run(folder).start(SETTINGS)
+    os.close(HELD.pop(folder.resolve()))  # as if that process had ended
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(InputError, match="no other process works in"):
+        Run(folder).start(SETTINGS)
+    os.close(other)
+    Run(folder).start(SETTINGS)
 
 
 def test_new_runs(tmp_path):

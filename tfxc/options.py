@@ -8,7 +8,7 @@ import typing
 import tyro
 
 from tfxc.errors import InputError
-from tfxc.run import Run
+from tfxc.run import Run, data_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +92,6 @@ def defaults(recipe_class, data, arguments):
         if isinstance(found, classmethod):
             return getattr(recipe_class, name)()
     return recipe_class()
-
-
-def data_name(path):
-    """Name of a data set: of its folder or file, or of the built-in one."""
-    return path.resolve().name if path else "python_api"
 
 
 def settings_of(name, options, recipe):

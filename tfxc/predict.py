@@ -7,8 +7,8 @@ python -m tfxc.predict RUN --json < one-text-per-line.txt
 import dataclasses
 import itertools
 import json
-import math
 import pathlib
+import re
 import sys
 from typing import Annotated
 
@@ -19,6 +19,8 @@ from tfxc.errors import InputError
 from tfxc.saved_model import load_saved_model, read_description
 
 BATCH = 256  # lines of standard input that are answered together
+PAIR = re.compile(r"([0-9]+)(?::([-+.0-9eE]+))?")
+LARGEST = 3.4028235e38  # number of single precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,10 +113,11 @@ def check_text(text, place, description):
     if features is None:
         return
     for pair in text.split():
-        number, value = f"{pair}:1".split(":")[:2]  # without a value: 1
+        found = PAIR.fullmatch(pair)
         try:
-            good = 0 <= int(number) < features and math.isfinite(float(value))
-        except ValueError:
+            number, value = found.groups(default="1")  # without a value: 1
+            good = int(number) < features and abs(float(value)) <= LARGEST
+        except (AttributeError, ValueError):
             good = False
         if not good:
             raise InputError(

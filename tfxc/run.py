@@ -4,12 +4,19 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import pathlib
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from tfxc.data.arrays import write_text
 from tfxc.errors import InputError
 
 DATA = ("options", "data")
+HELD = {}  # open folders of runs, by path: each is locked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +64,10 @@ class Run:
             )
         return None
 
+    def data_name(self):
+        """Name of the data set that a run was started with."""
+        return data_name(self.settings()["options"].get("data"))
+
     def start(self, settings):
         """Writes `settings`, or checks that the run was started with them.
 
@@ -64,11 +75,16 @@ class Run:
             settings: JSON-serialisable dictionary of dictionaries; "content"
                 names the data, which "options" "data" says where to find.
 
+        From then on no other process may work in the folder.
+
         Raises:
-            InputError: naming the first value that differs.
+            InputError: naming the first value that differs; or if another
+                process is at work in the folder.
         """
         settings = json.loads(json.dumps(settings))
         saved = self.settings()
+        if self.folder.is_dir():
+            self._lock()
         if saved is not None:
             self._check_same(saved, settings)
         if saved != settings:  # new, or the data stands somewhere else now
@@ -76,6 +92,24 @@ class Run:
             write_text(
                 self.folder / "recipe.json", json.dumps(settings, indent=1)
             )
+        self._lock()
+
+    def _lock(self):
+        """Holds the folder until this process ends, however it does."""
+        folder = self.folder.resolve()
+        if fcntl is None or folder in HELD:
+            return
+        held = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(held)
+            raise InputError(
+                f"{self.folder}: expected a folder that no other process works "
+                "in; wait for that one, or choose another --output. "
+                f"Received: {error}"
+            ) from error
+        HELD[folder] = held
 
     def withdraw(self):
         """Forgets a start of which nothing but its settings was written.
@@ -86,6 +120,8 @@ class Run:
         file = self.folder / "recipe.json"
         if file.exists() and list(self.folder.iterdir()) == [file]:
             file.unlink()
+            if (held := HELD.pop(self.folder.resolve(), None)) is not None:
+                os.close(held)
             self.folder.rmdir()
 
     def _check_same(self, saved, settings):
@@ -166,3 +202,8 @@ def read_json(path):
         raise InputError(
             f"{path}: expected a JSON file. Received: {error}"
         ) from error
+
+
+def data_name(path):
+    """Name of a data set: of its folder or file, or of the built-in one."""
+    return pathlib.Path(path).resolve().name if path else "python_api"

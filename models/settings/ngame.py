@@ -175,9 +175,10 @@ def check(recipe, dataset):
         **RANGES,
         "batch_size": (1, rows),
         "num_candidates": (recipe.batch_size, None),
-        "max_cluster_size": (1, recipe.batch_size),
         "cluster_size": (1, recipe.max_cluster_size),
     }
+    if recipe.cluster_start < recipe.epochs or recipe.classifier_epochs:
+        ranges["max_cluster_size"] = (1, recipe.batch_size)
     if recipe.classifier_epochs:
         ranges["classifier_candidates"] = (recipe.batch_size, None)
     note = f"{rows:,} training queries have labels and are not held out."
@@ -185,6 +186,14 @@ def check(recipe, dataset):
     if recipe.fusion != "none":
         tfxc.search.check_held_out(held_out)
     tfxc.training.check_encoder(recipe)
+    longest = recipe.label_length + bool(recipe.label_clusters)
+    bags = recipe.encoder == "bag"
+    if bags and recipe.label_queries and longest > recipe.length:
+        raise tfxc.InputError(
+            f"--length: expected at least {longest}, what labels have, as they "
+            "are queries, too (--label-length, --label-clusters, "
+            f"--no-label-queries). Received: {recipe.length}"
+        )
     if recipe.negatives != "none" and recipe.loss != "decoupled_softmax":
         raise tfxc.InputError(
             "--negatives: expected --loss decoupled_softmax, which draws "

@@ -43,6 +43,13 @@ def test_both_kinds_of_growth_agree():
     assert set(sizes) == {1, 2, 4, 8, 16, 32, 64}
 
 
+def test_number_of_steps():
+    curriculum = Curriculum(2, 30, 60, growth_epochs=(3,))
+    # 2 epochs of 16 batches, then 34 clusters, 2 a batch; then 17, 1 a batch.
+    assert curriculum.num_steps(4, 1000, 64) == 2 * 16 + 17 + 17
+    assert curriculum.num_steps(0, 1000, 64) == 0
+
+
 def test_constant_size():
     curriculum = Curriculum(0, 8, 8, refresh_interval=4)
     assert {curriculum.size_at(e) for e in range(20)} == {8}

@@ -4,7 +4,8 @@
 - a cluster is never spread over two batches, and packing is greedy;
 - a plan is a function of (seed, epoch): frozen examples, no hidden state;
 - clusters of one row give the plain shuffle; new clusters act at once;
-- what cannot be packed is refused.
+- what cannot be packed is refused;
+- how many batches there will be is known before the clusters are.
 """
 
 import dataclasses
@@ -18,7 +19,9 @@ from tfxc.batching import (
     ClusteredBatches,
     Clusters,
     ShuffledBatches,
+    balanced_clusters,
     epoch_order,
+    num_batches,
 )
 
 
@@ -141,3 +144,13 @@ def test_bad_arguments(plan):
     for rows in ([0.5, 1.5, 2, 3], np.zeros((2, 2), int), [1, 2, 3, -1], -4):
         with pytest.raises(ValueError, match=r"`rows`.*Received: "):
             plan(rows=rows, batch_size=2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 16, 30, 48])
+@pytest.mark.parametrize("rows", [48, 500, 1001])
+def test_number_of_batches(rng, rows, size):
+    clusters = balanced_clusters(rng.normal(size=(rows, 4)), size, seed=0)
+    batches = ClusteredBatches(rows, 48, 0, clusters).plan(epoch=0)
+    foretold = num_batches(rows, 48, size)
+    # Where clusters differ by one row, more of them may fit.
+    assert len(batches) <= foretold <= 1.2 * len(batches) + 1

@@ -7,6 +7,7 @@
 - compiled, no array of all rows of all bags is made, and no second table.
 """
 
+import importlib
 import re
 
 import numpy as np
@@ -17,6 +18,8 @@ from tfxc.layers import add_weighted_rows, weighted_rows
 from tfxc.layers.weighted_rows import PLACES
 
 ROWS, DIM = 50, 6
+# The package has the function under the name of the module.
+module = importlib.import_module("tfxc.layers.weighted_rows")
 LENGTHS = [1, PLACES - 1, PLACES, PLACES + 1, 3 * PLACES + 2]
 
 
@@ -25,6 +28,14 @@ def bags(rng, length, count=7):
     ids = rng.integers(0, ROWS // 2, (count, length)).astype(np.int32)
     weights = rng.random((count, length)).astype(np.float32)
     return ids, np.where(rng.random(ids.shape) < 0.3, 0, weights)
+
+
+@pytest.fixture(params=["few", "many"], autouse=True)
+def bags_are(request, monkeypatch):
+    """Few bags are summed at once, many place by place."""
+    if request.param == "many":
+        monkeypatch.setattr(module, "FEW", 0)
+    return request.param
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -93,7 +104,8 @@ def test_a_number_of_bags_that_the_call_knows(rng):
         np.testing.assert_allclose(function(ids, weights), expected, rtol=1e-5)
 
 
-def test_memory_of_the_compiled_functions(rng):
+def test_memory_of_the_compiled_functions(rng, monkeypatch):
+    monkeypatch.setattr(module, "FEW", 0)
     ids, weights = bags(rng, 5 * PLACES, count=32)
     vectors = rng.normal(size=(32, DIM)).astype(np.float32)
     table = tf.Variable(rng.normal(size=(ROWS, DIM)).astype(np.float32))

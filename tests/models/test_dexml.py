@@ -21,7 +21,7 @@ def test_defaults():
         dexml.Recipe.transformer(), encoder="some/folder"
     )
     dexml.check(pretrained, dataset_of(2000))
-    few = {"epochs": 1, "batch_size": 8, "max_cluster_size": 8}
+    few = {"epochs": 1, "batch_size": 8}
     dexml.check(dexml.Recipe(**few, validation_rows=0), dataset_of(9))
 
 

@@ -41,6 +41,15 @@ def test_just_enough_rows_to_weigh_scores_on(rows, asked):
         ({"encoder": "x", "chunk_rows": 9}, "--chunk-rows: expected a div"),
         ({"negatives": "tree"}, "--negatives: expected fewer --num-candid"),
         (
+            {"label_queries": True, "label_length": 20, "length": 19},
+            "--length: expected at least 20, what labels have",
+        ),
+        (
+            {"label_queries": True, "label_length": 9, "length": 9}
+            | {"label_clusters": 2},
+            "--length: expected at least 10, what labels have",
+        ),
+        (
             {"negatives": "tree", "num_candidates": 20, "loss": "soft_top_k"},
             "--negatives: expected --loss decoupled_softmax, ",
         ),
@@ -54,6 +63,8 @@ def test_refused_as_any_recipe_with_texts(fields, message):
 
 
 def test_what_is_not_trained_may_be_anything():
+    never = ngame.Recipe(batch_size=8, cluster_start=99, label_length=48)
+    ngame.check(never, dataset_of(1000))
     recipe = ngame.Recipe(batch_size=64, classifier_candidates=9)
     ngame.check(recipe, dataset_of(1000))
     recipe = {"batch_size": 64, "classifier_candidates": 9}

@@ -2,7 +2,7 @@
 
 - what helps on the held-out rows gets weight, what does not gets none;
 - a tree is used where it helps; the chosen search is better than the parts;
-- the judge's metrics are those of `RankingMetrics`;
+- the judge's metrics are those of `RankingMetrics`, for rows of as many labels;
 - too few rows are told.
 """
 
@@ -147,3 +147,25 @@ def test_too_few_rows(case):
     few = relevant.take(np.arange(19))
     with pytest.raises(InputError, match=r"--validation-rows.*Received: 19"):
         fit_fusion(FusedSearch(truth), queries[:19], few, np.ones(LABELS))
+
+
+def test_filtered_labels_do_not_count(case, rng):
+    """Labels that rows shall not get would make good scores look bad."""
+    truth, queries, relevant, *_ = case
+    right = np.zeros((ROWS, LABELS), bool)
+    right[np.repeat(np.arange(ROWS), 2), relevant.ids] = True
+    wrong = np.argsort(-np.where(right, -9, queries @ truth.T), axis=1)[:, :9]
+    filtered = LabelLists.from_pairs(
+        np.repeat(np.arange(ROWS), 9), wrong.ravel(), ROWS, LABELS
+    )
+    ones = np.ones(LABELS)
+    search = FusedSearch(noisy(rng, truth, 0.5), classifier=truth)
+    plain, without = (
+        Judged(search, queries, relevant, ones, lists).quality(classifier=8.0)
+        for lists in (None, filtered)
+    )
+    assert without > plain + 1
+    chosen = fit_fusion(
+        *(search, queries, relevant, ones), tree=False, filtered=filtered
+    )
+    assert chosen.classifier_weight >= 1

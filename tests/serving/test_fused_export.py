@@ -1,7 +1,8 @@
 """Invariants of the SavedModel that ranks by several scores:
 
 - it finds what `FusedSearch` finds, for any parts, k and number of texts, with
-  either index, also in a process without tfxc;
+  either index, also in a process without tfxc, and where only the memory names
+  a label;
 - the search that evaluation restores from it finds the same;
 - its graph does not grow with the memory.
 """
@@ -17,8 +18,8 @@ import tensorflow as tf
 from small_model import METADATA, WORDS, WordEncoder, WordTokenizer
 
 from tfxc.data import LabelLists, Texts
-from tfxc.search import FusedSearch, Memory, ScoreTree, memory
-from tfxc.serving import export_saved_model, load_saved_model
+from tfxc.search import FusedSearch, Memory, ScoreTree, fused, memory
+from tfxc.serving import export_saved_model, fused_find, load_saved_model
 from tfxc.serving.fused_find import restored_search
 
 LABELS = 40
@@ -109,6 +110,23 @@ def test_finds_what_the_search_finds(tmp_path, rng, monkeypatch, parts, index):
         np.testing.assert_allclose(again, scores, atol=2e-5)
         assert (same_ids == ids).mean() > 0.95
     assert len(np.unique(ids[:, 0])) > 2, "would find nothing in particular"
+
+
+@pytest.mark.parametrize("parts", ["memory", PARTS[-1]])
+def test_labels_that_only_the_memory_names(tmp_path, rng, monkeypatch, parts):
+    for part in (fused, fused_find):
+        monkeypatch.setattr(part, "SHORTLIST", 3)
+    search = random_search(rng, parts, monkeypatch)
+    model, _ = export(tmp_path / "m", search)
+    queries = model.embed_query(TEXTS)["vectors"].numpy()
+    assert not queries[TEXTS.index("unknown")].any(), "would test less"
+    scores, ids = joined(search.top_k(queries, 3))
+    found = model.search(TEXTS, 3)
+    np.testing.assert_allclose(found["scores"], scores, atol=2e-5)
+    assert (found["ids"].numpy() == ids).mean() > 0.95
+    near = np.argsort(-queries @ search.vectors().T, axis=1)[:, :3]
+    named = [len(np.setdiff1d(*pair)) for pair in zip(ids, near, strict=True)]
+    assert sum(named) > 3, "the memory named nothing"
 
 
 @pytest.mark.parametrize("size", [0, 1, 300])

@@ -5,6 +5,7 @@
 """
 
 import io
+import shlex
 
 import pytest
 from rich.console import Console
@@ -22,7 +23,7 @@ def example(query, *hits):
     return {"query": query, "relevant": ["x"], "predicted": predicted}
 
 
-RIGHT = example('the "right" one', True, False)
+RIGHT = example('it\'s the "right" $(one) `now`', True, False)
 LATER = example("later", False, True)
 WRONG = example("wrong", False, False)
 
@@ -47,5 +48,8 @@ def test_print_summary(tmp_path):
     print_summary(Run(tmp_path), {"P@1": 50.0}, [RIGHT, WRONG], console)
     text = console.file.getvalue()
     assert "+ 0.500  [b]0[/b]" in text and "  0.500  [b]1[/b]" in text
-    assert f'python -m tfxc.predict {tmp_path} "the right one" -k 5' in text
+    [line] = [line for line in text.splitlines() if "tfxc.predict" in line]
+    command = ["Next:", "python", "-m", "tfxc.predict"]
+    arguments = [str(tmp_path), RIGHT["query"], "-k", "5"]
+    assert shlex.split(line) == [*command, *arguments]
     assert "report.html" in text and "50.0" in text

@@ -40,6 +40,8 @@ def job(rng):
         held_out=np.arange(40, 60),
         relevant=LabelLists.from_pairs(np.arange(60), ids, 60, 3),
         seed=0,
+        propensity=(0.6, 2.6),
+        filtered=LabelLists.from_pairs([41], [2], 60, 3),
         vectors=vectors,
         label_vectors=lambda: np.eye(3, 4, dtype=np.float32),
         query_vectors=lambda rows, dtype=np.float32: vectors[rows].astype(
@@ -68,13 +70,22 @@ def test_held_out_queries_decide_before_they_count(job, fits):
     np.testing.assert_array_equal(queries, job.vectors[40:])
     assert judged.ids.tolist() == [1] * 20
     np.testing.assert_allclose(search.popularity, np.log1p([40, 0, 0]))
-    expected = tfxc.metrics.inverse_propensity([40, 0, 0], 40)
+    expected = tfxc.metrics.inverse_propensity([40, 0, 0], 40, 0.6, 2.6)
     np.testing.assert_allclose(weights, expected)
     assert search.memory.sizes.sum() == 40 and search.memory.neighbours == 5
+    assert options.pop("filtered")[1].tolist() == [2]
     assert options == {"tree": False, "seed": 0}
     np.testing.assert_allclose(found.popularity, np.log1p([40, 20, 0]))
     assert found.memory.sizes.sum() == 60 and found.memory.neighbours == 5
     assert found.popularity_weight == 0.1
+
+
+def test_queries_are_encoded_once(job, fits):
+    rows, encode = [], job.query_vectors
+    job.query_vectors = lambda r, *dtype: (rows.extend(r), encode(r, *dtype))[1]
+    fused_search(job, memory=5)
+    # Those held out once more, in full precision, to be judged by.
+    assert sorted(rows) == sorted([*range(60), *job.held_out])
 
 
 def test_what_was_not_asked_for(job, fits):

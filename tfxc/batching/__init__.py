@@ -19,4 +19,5 @@ from tfxc.batching.plan import BatchPlan as BatchPlan
 from tfxc.batching.plan import ClusteredBatches as ClusteredBatches
 from tfxc.batching.plan import ShuffledBatches as ShuffledBatches
 from tfxc.batching.plan import epoch_order as epoch_order
+from tfxc.batching.plan import num_batches as num_batches
 from tfxc.batching.two_means import balanced_two_means as balanced_two_means

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from tfxc.batching.plan import num_batches
+
 NEVER = 1_000_000  # a `start_epoch` after the last epoch of any run
 
 
@@ -96,6 +98,13 @@ class Curriculum:
         else:
             doublings = sum(epoch >= grown for grown in self.growth_epochs)
         return min(self.initial_size << doublings, self.maximum_size)
+
+    def num_steps(self, epochs, num_rows, batch_size):
+        """Steps of so many epochs, or a few less; see `num_batches`."""
+        return sum(
+            num_batches(num_rows, batch_size, self.size_at(epoch))
+            for epoch in range(epochs)
+        )
 
     def refresh_at(self, epoch):
         """Whether the clusters are rebuilt at the start of an epoch."""

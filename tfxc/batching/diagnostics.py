@@ -89,7 +89,7 @@ def mining_guarantee(
     radius = float(np.median(lengths) if radius is None else radius)
     x = drawn(rng, rows, sample)  # the queries whose negatives count
     x2 = drawn(rng, rows, sample)
-    z = drawn(rng, np.unique(labels), sample)
+    z = drawn(rng, np.flatnonzero(np.bincount(labels)), sample)
     one, other = near_pairs(query_vectors, query_vectors, x, x2, 2 * radius)
     apart = np.count_nonzero(group[one] != group[other])
     near = near_pairs(query_vectors, label_vectors, x, z, radius)

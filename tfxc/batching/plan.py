@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from tfxc.batching.clusters import Clusters
+from tfxc.batching.clusters import Clusters, num_clusters
 from tfxc.batching.lengths import WINDOW, by_length, shuffled
 
 
@@ -163,6 +163,24 @@ class ClusteredBatches:
         if self.lengths is not None:
             batches = shuffled(batches, self.seed, epoch)
         return batches
+
+
+def num_batches(num_rows, batch_size, cluster_size=1):
+    """How many batches an epoch of clusters has, or a few less.
+
+    Args:
+        num_rows: Positive integer.
+        batch_size: Positive integer.
+        cluster_size: Most rows of a cluster; at most `batch_size`.
+
+    Example: 4 clusters of 25 rows, of which 2 make a batch of up to 64.
+
+    >>> tfxc.batching.num_batches(100, batch_size=64, cluster_size=30)
+    2
+    """
+    clusters = num_clusters(num_rows, cluster_size)
+    largest = -(-num_rows // clusters)
+    return -(-clusters // (batch_size // largest))
 
 
 def packed(sizes, batch_size):

@@ -21,7 +21,8 @@ def write_arrays(folder, arrays, meta=None):
 
     Args:
         folder: Path of the folder; replaced if it exists.
-        arrays: `{name: array}`; names may hold `/`.
+        arrays: `{name: array}`; names may hold `/`. Of tensors and variables
+            copies are made, one at a time.
         meta: JSON-serialisable dictionary.
     """
     folder = pathlib.Path(folder)
@@ -34,6 +35,8 @@ def write_arrays(folder, arrays, meta=None):
         names = {}
         for number, (name, array) in enumerate(arrays.items()):
             names[name] = f"{number}.npy"
+            if hasattr(array, "numpy"):
+                array = array.numpy()
             np.save(temporary / names[name], array, allow_pickle=False)
         manifest = {"arrays": names, "meta": meta or {}}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -50,14 +53,41 @@ def read_arrays(folder):
 
     Raises:
         FileNotFoundError: if there is no such folder.
+        ValueError: if a file is damaged.
     """
     folder = pathlib.Path(folder)
     manifest = json.loads((folder / MANIFEST).read_text())
-    arrays = {
-        name: np.load(folder / file, mmap_mode="r", allow_pickle=False)
-        for name, file in manifest["arrays"].items()
-    }
-    return arrays, manifest["meta"]
+    try:
+        arrays = {
+            name: np.load(folder / file, mmap_mode="r", allow_pickle=False)
+            for name, file in manifest["arrays"].items()
+        }
+        return arrays, manifest["meta"]
+    except (EOFError, KeyError) as error:
+        raise ValueError(f"{folder}: a damaged file. {error}") from error
+
+
+def cached_arrays(folder, make):
+    """Reads what `folder` holds; where it holds nothing sound, makes it anew.
+
+    Args:
+        folder: Path of the folder.
+        make: Function that returns `(arrays, meta)`, see `write_arrays`.
+
+    Returns:
+        As `read_arrays`.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        return read_arrays(folder)
+    made = make()
+    try:
+        write_arrays(folder, *made)
+    except OSError:
+        # Another process may have been faster, and its entry serves as well.
+        with contextlib.suppress(OSError, ValueError):
+            return read_arrays(folder)
+        raise
+    return read_arrays(folder)
 
 
 def remove_abandoned(folder, seconds):

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from tfxc.data.arrays import read_arrays, write_arrays
+from tfxc.data.arrays import cached_arrays
 from tfxc.data.dataset import Dataset
 from tfxc.data.load import cache_folder
 from tfxc.data.sparse_features import SparseFeatures
@@ -78,11 +78,7 @@ def prepare(dataset, key, tokens, cache=None):
     folder = pathlib.Path(cache or cache_folder()) / f"bags-{name}"
     is_text = not isinstance(dataset.train.queries, SparseFeatures)
     make = text_bags if is_text else feature_bags
-    try:
-        arrays, _ = read_arrays(folder)
-    except (OSError, ValueError):
-        write_arrays(folder, make(dataset, tokens))
-        arrays, _ = read_arrays(folder)
+    arrays, _ = cached_arrays(folder, lambda: (make(dataset, tokens), {}))
     if is_text:
         vocabulary = Vocabulary(arrays["fingerprints"], arrays["idf"])
         tokenizer = BagTokenizer(

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from tfxc.data.arrays import read_arrays, write_arrays
+from tfxc.data.arrays import cached_arrays
 from tfxc.data.load import cache_folder
 from tfxc.data.prepared import Prepared
 from tfxc.data.texts import Texts
@@ -57,11 +57,9 @@ def prepare_sequences(
     folder = pathlib.Path(cache or cache_folder()) / (
         f"sequences-{name.hexdigest()}"
     )
-    try:
-        arrays, cut = read_arrays(folder)
-    except (OSError, ValueError):
-        write_arrays(folder, *sequence_arrays(dataset, queries, labels))
-        arrays, cut = read_arrays(folder)
+    arrays, cut = cached_arrays(
+        folder, lambda: sequence_arrays(dataset, queries, labels)
+    )
     for part, number in cut.items():
         if number:
             print(f"{number:,} of the {part} texts were cut: too many tokens")

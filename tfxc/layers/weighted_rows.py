@@ -1,9 +1,9 @@
-"""Weighted sums of a table's rows, and their transpose, without `[b, n, d]`.
+"""Weighted sums of a table's rows, and their transpose, in little memory.
 
 A batch of five thousand bags of 24 tokens has rows for 250 MB. XLA would write
 them all before it adds them up, and the changes of a table before it applies
 them; on a CPU, both took most of a training step. Here only some places of all
-bags are looked at together, in one fused loop.
+bags are looked at together, in one fused loop, unless bags are few.
 """
 
 from keras import ops

@@ -21,14 +21,18 @@ DEPTH, RECALL_DEPTH = 5, 100  # of the rankings that are judged
 LEAST_ROWS = 20
 
 
-def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
+def fit_fusion(
+    search, queries, relevant, weights, tree=True, seed=0, filtered=None
+):
     """Chooses the weights of a `FusedSearch`, and whether to use a tree.
 
-    The weights are tried one after the other, three times around. With a tree,
-    it is fitted to one half of the rows, and the other half says how much it
-    should count. What does not help gets weight 0. Judged is the mean of
+    The weights are tried one after the other, up to three times around. With a
+    tree, it is fitted to one half of the rows, and the other half says how much
+    it should count. What does not help gets weight 0. Judged is the mean of
     nDCG@5, for whoever looks at the first few, PSnDCG@5, so that rare labels
-    are not given up for that, and R@100, for whoever ranks what was found.
+    are not given up for that, and R@100, for whoever ranks what was found. In
+    that PSnDCG@5, all gains of all rows are added before they are divided by
+    what they could be, so that rows count by that.
 
     Args:
         search: `FusedSearch` with its parts; its weights do not matter.
@@ -39,6 +43,7 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
         weights: `[L]`, float; inverse propensity of each label.
         tree: Whether to consider a tree.
         seed: Of the halves.
+        filtered: `LabelLists` of the `n` rows: labels that they shall not get.
 
     Returns:
         A `FusedSearch` with the weights, without what weighs nothing.
@@ -52,11 +57,15 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
     check_held_out(len(queries))
     order = np.random.default_rng(seed).permutation(len(queries))
     one, other = (
-        Judged(search, queries[half], relevant.take(half), weights)
+        Judged(
+            *(search, queries[half], relevant.take(half), weights),
+            filtered and filtered.take(half),
+        )
         for half in np.array_split(order, 2)
     )
     chosen = dict.fromkeys(WEIGHTS, 0.0)
     for _ in range(ROUNDS):
+        before = dict(chosen)
         for name in WEIGHTS:
             if getattr(search, name) is not None:
                 chosen[name] = max(
@@ -66,6 +75,8 @@ def fit_fusion(search, queries, relevant, weights, tree=True, seed=0):
                         + other.quality(**{**chosen, n: w})
                     ),
                 )
+        if chosen == before:
+            break
     search = dataclasses.replace(
         search, **{f"{name}_weight": chosen[name] for name in WEIGHTS}
     )
@@ -99,13 +110,16 @@ class Judged:
         queries: `[n, d]`, float.
         relevant: `LabelLists` of `n` rows.
         weights: `[L]`, float; inverse propensity of each label.
+        filtered: `LabelLists` of `n` rows, or `None`.
     """
 
-    def __init__(self, search, queries, relevant, weights):
-        tables = [
-            self._block(search, np.asarray(queries[i : i + BLOCK], np.float32))
-            for i in range(0, len(queries), BLOCK)
-        ]
+    def __init__(self, search, queries, relevant, weights, filtered=None):
+        tables = []
+        for start in range(0, len(queries), BLOCK):
+            block = np.asarray(queries[start : start + BLOCK], np.float32)
+            rows = np.arange(start, start + len(block))
+            hidden = filtered and filtered.take(rows)
+            tables.append(self._block(search, block, hidden))
         width = max(table[0].shape[1] for table in tables)
         self.ids, *self.features = (
             np.concatenate([widened(part, width, i) for part in column])
@@ -121,10 +135,10 @@ class Judged:
             self.popularity = search.popularity[np.maximum(self.ids, 0)]
 
     @staticmethod
-    def _block(search, queries):
-        """The labels that either encoder or classifier puts first."""
+    def _block(search, queries, filtered):
+        """The labels that encoder and classifier together put first."""
         even = dataclasses.replace(search, classifier_weight=1.0)
-        table = even.candidates(queries, even.vectors())
+        table = even.candidates(queries, even.vectors(), filtered=filtered)
         return table.ids, *search.features(queries, table)
 
     def quality(self, classifier=0.0, memory=0.0, popularity=0.0, bonus=0.0):

@@ -172,7 +172,8 @@ class Memory:
         row, label, weight = summed(
             row, lists.ids, weight, self.relevant.num_columns
         )
-        return row, label, weight**self.power
+        kept = weight > 0
+        return row[kept], label[kept], weight[kept] ** self.power
 
 
 def highest(scores, count):

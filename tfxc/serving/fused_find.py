@@ -39,7 +39,9 @@ class FusedFind(tf.Module):
         if search.popularity is not None:
             self.popularity = constant(search.popularity)
         if search.tree is not None:
-            self.parts = [constant(search.label_vectors)]
+            alone = search.vectors() is search.label_vectors
+            encoded = vectors if alone else constant(search.label_vectors)
+            self.parts = [encoded]
             if search.classifier is not None:
                 self.parts.append(constant(search.classifier))
             self.tree = [constant(part) for part in vars(search.tree).values()]
@@ -122,7 +124,7 @@ class FusedFind(tf.Module):
         )
         labels = tf.gather(labels, place)  # [kept, labels of a key]
         weights = tf.broadcast_to(weights[:, None], tf.shape(labels))
-        real = labels >= 0
+        real = (labels >= 0) & (weights > 0)
         weights = tf.boolean_mask(weights, real)
         labels, where = tf.unique(tf.boolean_mask(labels, real))
         weights = tf.math.unsorted_segment_sum(weights, where, tf.size(labels))

@@ -1,5 +1,7 @@
 """What a finished run tells on the screen."""
 
+import shlex
+
 from tfxc.serving.metric_tables import print_metrics
 from tfxc.serving.report import good_and_bad
 
@@ -32,9 +34,9 @@ def print_summary(run, metrics, examples, console):
             f"{run.folder / name}  {what}", highlight=False, soft_wrap=True
         )
     query = examples[0]["query"] if examples else "a query"
-    query = " ".join(query.replace('"', "").split()[:8])
+    words = [str(run.folder), " ".join(query.split()[:8])]
     console.print(
-        f'\nNext: python -m tfxc.predict {run.folder} "{query}" -k 5',
+        f"\nNext: python -m tfxc.predict {shlex.join(words)} -k 5",
         highlight=False,
         markup=False,
         soft_wrap=True,

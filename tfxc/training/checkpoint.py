@@ -17,10 +17,9 @@ def save_checkpoint(folder, model, epoch, meta):
         meta: JSON-serialisable dictionary to return on restoring.
     """
     folder = pathlib.Path(folder)
-    arrays = {name: v.numpy() for name, v in _variables(model).items()}
     target = folder / f"epoch-{epoch:05d}"
     remove_abandoned(target, 0)  # of a start that was killed while it wrote
-    write_arrays(target, arrays, meta)
+    write_arrays(target, _variables(model), meta)
     for older in finished(folder)[:-1]:
         shutil.rmtree(older)
 
@@ -43,8 +42,9 @@ def restore_checkpoint(folder, model):
         arrays, meta = read_arrays(newest)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"{newest}: expected a complete checkpoint; without this folder, "
-            f"training starts anew. Received: {error}"
+            f"{newest}: expected a complete checkpoint; without "
+            f"{newest.parent} this phase of training starts anew. "
+            f"Received: {error}"
         ) from error
     saved = {name: array.shape for name, array in arrays.items()}
     expected = {name: tuple(v.shape) for name, v in variables.items()}

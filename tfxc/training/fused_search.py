@@ -35,29 +35,43 @@ def fused_search(job, classifier=None, fusion="sum", memory=0, popularity=True):
     )
     if fusion == "none":
         return search
+    rows = np.sort(np.append(job.rows, job.held_out))
+    vectors = job.query_vectors(rows, np.float16) if memory else None
+    known = rows, vectors
     learnt = job.relevant.take(job.rows)
     search = fit_fusion(
-        with_queries(search, job, job.rows, memory, popularity),
+        with_queries(search, job, job.rows, known, memory, popularity),
         job.query_vectors(job.held_out),
         job.relevant.take(job.held_out),
-        inverse_propensity(learnt.counts(), len(learnt)),
+        inverse_propensity(learnt.counts(), len(learnt), *job.propensity),
         tree=fusion == "tree",
         seed=job.seed,
+        filtered=job.filtered.take(job.held_out),
     )
     if search.memory is None:
         memory = 0
     search = dataclasses.replace(search, memory=None)  # frees the old one
-    rows = np.sort(np.append(job.rows, job.held_out))
     popularity = search.popularity is not None
-    return with_queries(search, job, rows, memory, popularity)
+    return with_queries(search, job, rows, known, memory, popularity)
 
 
-def with_queries(search, job, rows, memory, popularity):
-    """The search with what it knows of some training queries."""
+def with_queries(search, job, rows, known, memory, popularity):
+    """The search with what it knows of some training queries.
+
+    Args:
+        search: `FusedSearch`.
+        job: `Job`.
+        rows: `[n]`, int; the queries.
+        known: `(rows, vectors)`: sorted ones that contain them, encoded.
+        memory: See `fused_search`.
+        popularity: See `fused_search`.
+    """
     relevant = job.relevant.take(rows)
     parts = {"memory": None, "popularity": None}
     if memory:
-        vectors = job.query_vectors(rows, np.float16)
+        encoded, vectors = known
+        if len(rows) < len(encoded):
+            vectors = vectors[np.searchsorted(encoded, rows)]
         parts["memory"] = Memory.build(
             vectors, relevant, job.seed, neighbours=memory
         )

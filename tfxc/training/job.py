@@ -11,6 +11,7 @@ from tfxc.data.batches import full_label_batches, training_batches
 from tfxc.data.dataset import Dataset
 from tfxc.data.prepared import Prepared
 from tfxc.encoders import encode
+from tfxc.metrics.propensity import DEFAULT_CONSTANTS
 from tfxc.run import Run
 from tfxc.search.exact import ExactSearch
 from tfxc.training.fit import fit
@@ -31,6 +32,7 @@ class Job:
         run: `tfxc.run.Run`.
         console: `rich.console.Console`.
         seed: Of initial values, order, clusters and drawn positives.
+        propensity: Constants `(a, b)`, see `tfxc.metrics.propensity_constants`.
     """
 
     dataset: Dataset
@@ -41,11 +43,17 @@ class Job:
     run: Run
     console: typing.Any
     seed: int = 0
+    propensity: tuple = DEFAULT_CONSTANTS
 
     @property
     def relevant(self):
         """`LabelLists` of the training queries."""
         return self.dataset.train.relevant
+
+    @property
+    def filtered(self):
+        """`LabelLists` of labels that training queries shall not get."""
+        return self.dataset.train.filtered
 
     def label_vectors(self):
         """The encoded labels: `[L, dim]`."""
@@ -157,11 +165,14 @@ class Job:
 
     def validate(self, label_vectors):
         """The main metrics of the held-out queries, by label vectors alone."""
+        if not len(self.held_out):
+            return {}
         return validate(
             self.query_vectors(self.held_out),
             ExactSearch(label_vectors()),
-            self.relevant,
+            self.dataset.train,
             self.held_out,
+            *self.propensity,
         )
 
 

@@ -22,8 +22,8 @@ from tfxc.training.refresh_negatives import RefreshNegatives
 from tfxc.training.warm_up import WarmUp
 
 WORDS = 64  # of each codebook
-# Of the tree, a half of what it opens by default: its codes are farther from the
-# vectors of labels than what is opened less can tell.
+# Of the tree, half of what it opens by default: its codes are farther from the
+# vectors of labels than the groups that stay closed.
 OPENED, EXACT = 48, 192
 NEAREST = 32  # labels of the list that each query draws from
 

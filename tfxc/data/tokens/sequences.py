@@ -6,6 +6,8 @@ import numpy as np
 
 from tfxc.data.tokens.bags import padded
 
+BLOCK = 65_536  # rows that are looked at together
+
 
 @dataclasses.dataclass(frozen=True)
 class Sequences:
@@ -37,7 +39,12 @@ class Sequences:
 
     def lengths(self, rows):
         """Tokens of each of some rows, ids or a slice: `[n]`, int64."""
-        return self._lengths(self.ids[rows])
+        rows = np.arange(len(self))[rows]
+        lengths = np.empty(len(rows), np.int64)
+        for start in range(0, len(rows), BLOCK):
+            block = slice(start, start + BLOCK)
+            lengths[block] = self._lengths(self.ids[rows[block]])
+        return lengths
 
     def bucket(self, length):
         """The shortest bucket that holds `length` tokens."""
