@@ -111,7 +111,7 @@ def trained_vectors(data, epochs, seed):
 
 
 def samplers_of(queries, labels, counts, beta):
-    """`{name: function that makes a sampler, and may say how to refresh it}`."""
+    """`{name: function that makes a sampler, and perhaps a refresh of it}`."""
     import numpy as np
 
     from tfxc import negatives
