@@ -111,7 +111,7 @@ def trained_vectors(data, epochs, seed):
 
 
 def samplers_of(queries, labels, counts, beta):
-    """`{name: function that makes a sampler, and perhaps a refresh of it}`."""
+    """`{name: function that makes a sampler}`."""
     import numpy as np
 
     from tfxc import negatives
@@ -127,15 +127,9 @@ def samplers_of(queries, labels, counts, beta):
     def coded(landmarks):
         rows = np.random.default_rng(1).permutation(size)[:landmarks]
         nystrom = negatives.Nystrom(labels[rows])
-        codes = nystrom.codes(labels)
-
-        def make():
-            sampler = negatives.ClusterTreeSampler(
-                codes, beta, projection=nystrom.basis
-            )
-            return sampler, lambda: sampler.refresh(codes, nystrom.basis)
-
-        return make
+        return lambda: negatives.ClusterTreeSampler(
+            nystrom.codes(labels), beta, projection=nystrom.basis
+        )
 
     return {
         "uniform": lambda: negatives.Uniform(size),
@@ -166,14 +160,12 @@ def measured(queries, labels, positives, counts, beta):
     exact = exact_milliseconds(queries, labels, beta)
     for name, make in makers.items():
         begun = time.perf_counter()
-        sampler, refresh = make(), None
-        if isinstance(sampler, tuple):
-            sampler, refresh = sampler
+        sampler = make()
         made = time.perf_counter() - begun
         found = diagnose(
             *(sampler, queries, labels, beta, positives, DRAWS),
             rounds=20,
-            refresh=refresh,
+            refresh=lambda: None,  # it was made of these very vectors
         )
         rows[name] = {
             **{figure: finite_mean(found[figure]) for figure in FIGURES},

@@ -19,7 +19,8 @@ from tfxc.errors import InputError
 from tfxc.saved_model import load_saved_model, read_description
 
 BATCH = 256  # lines of standard input that are answered together
-PAIR = re.compile(r"([0-9]+)(?::([-+.0-9eE]+))?")
+NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+PAIR = re.compile(rf"([0-9]+)(?::({NUMBER}))?")
 LARGEST = 3.4028235e38  # number of single precision
 
 
@@ -113,12 +114,10 @@ def check_text(text, place, description):
     if features is None:
         return
     for pair in text.split():
-        found = PAIR.fullmatch(pair)
-        try:
+        good = found = PAIR.fullmatch(pair)
+        if found:
             number, value = found.groups(default="1")  # without a value: 1
             good = int(number) < features and abs(float(value)) <= LARGEST
-        except (AttributeError, ValueError):
-            good = False
         if not good:
             raise InputError(
                 f"{place}: expected `feature:value` pairs, as the model was "

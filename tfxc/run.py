@@ -83,16 +83,14 @@ class Run:
         """
         settings = json.loads(json.dumps(settings))
         saved = self.settings()
-        if self.folder.is_dir():
-            self._lock()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock()
         if saved is not None:
             self._check_same(saved, settings)
         if saved != settings:  # new, or the data stands somewhere else now
-            self.folder.mkdir(parents=True, exist_ok=True)
             write_text(
                 self.folder / "recipe.json", json.dumps(settings, indent=1)
             )
-        self._lock()
 
     def _lock(self):
         """Holds the folder until this process ends, however it does."""

@@ -100,7 +100,7 @@ class Curriculum:
         return min(self.initial_size << doublings, self.maximum_size)
 
     def num_steps(self, epochs, num_rows, batch_size):
-        """Steps of so many epochs, or a few less; see `num_batches`."""
+        """The most steps that so many epochs have; see `num_batches`."""
         return sum(
             num_batches(num_rows, batch_size, self.size_at(epoch))
             for epoch in range(epochs)

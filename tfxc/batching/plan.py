@@ -166,7 +166,7 @@ class ClusteredBatches:
 
 
 def num_batches(num_rows, batch_size, cluster_size=1):
-    """How many batches an epoch of clusters has, or a few less.
+    """The most batches that an epoch of clusters has, and nearly as many.
 
     Args:
         num_rows: Positive integer.

@@ -24,7 +24,8 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     Args:
         sampler: `Sampler` with `log_prob`, and without chains.
         queries: `[b, d]`, float.
-        num: Draws in all; at most 2 b, or a multiple of b.
+        num: Draws in all; at most b, an even number up to 2 b, or a multiple
+            of b.
         seed: See `Sampler.sample`.
         **batch: See `Sampler.sample`; `rows` is cut to those that draw.
 

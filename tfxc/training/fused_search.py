@@ -35,43 +35,52 @@ def fused_search(job, classifier=None, fusion="sum", memory=0, popularity=True):
     )
     if fusion == "none":
         return search
-    rows = np.sort(np.append(job.rows, job.held_out))
-    vectors = job.query_vectors(rows, np.float16) if memory else None
-    known = rows, vectors
+    vectors = job.query_vectors(job.rows, np.float16) if memory else None
+    judges = job.query_vectors(job.held_out)
     learnt = job.relevant.take(job.rows)
     search = fit_fusion(
-        with_queries(search, job, job.rows, known, memory, popularity),
-        job.query_vectors(job.held_out),
+        with_queries(search, job, job.rows, vectors, popularity, memory),
+        judges,
         job.relevant.take(job.held_out),
         inverse_propensity(learnt.counts(), len(learnt), *job.propensity),
         tree=fusion == "tree",
         seed=job.seed,
         filtered=job.filtered.take(job.held_out),
     )
-    if search.memory is None:
-        memory = 0
+    rows = np.sort(np.append(job.rows, job.held_out))
+    vectors = (
+        None
+        if search.memory is None
+        else merged(rows, (job.rows, vectors), (job.held_out, judges))
+    )
     search = dataclasses.replace(search, memory=None)  # frees the old one
     popularity = search.popularity is not None
-    return with_queries(search, job, rows, known, memory, popularity)
+    return with_queries(search, job, rows, vectors, popularity, memory)
 
 
-def with_queries(search, job, rows, known, memory, popularity):
+def merged(rows, *parts):
+    """The vectors of sorted rows `[n]` from parts `(rows, vectors)` of them."""
+    dim = parts[0][1].shape[1]
+    vectors = np.empty((len(rows), dim), np.float16)
+    for some, known in parts:
+        vectors[np.searchsorted(rows, some)] = known
+    return vectors
+
+
+def with_queries(search, job, rows, vectors, popularity, memory):
     """The search with what it knows of some training queries.
 
     Args:
         search: `FusedSearch`.
         job: `Job`.
         rows: `[n]`, int; the queries.
-        known: `(rows, vectors)`: sorted ones that contain them, encoded.
-        memory: See `fused_search`.
+        vectors: `[n, d]`, float; theirs, or `None` for no memory.
         popularity: See `fused_search`.
+        memory: See `fused_search`.
     """
     relevant = job.relevant.take(rows)
     parts = {"memory": None, "popularity": None}
-    if memory:
-        encoded, vectors = known
-        if len(rows) < len(encoded):
-            vectors = vectors[np.searchsorted(encoded, rows)]
+    if vectors is not None:
         parts["memory"] = Memory.build(
             vectors, relevant, job.seed, neighbours=memory
         )
