@@ -85,6 +85,7 @@ def kept_vectors(options, dataset, seed):
         return trained_vectors(data, options.epochs, seed)
     file = options.keep / f"{dataset}-{options.epochs}-{seed}.npz"
     if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, *trained_vectors(data, options.epochs, seed))
     with np.load(file) as arrays:
         return tuple(arrays.values())
