@@ -5,8 +5,10 @@
 One encoder is trained with each kind of negatives. Batches bring along as many
 candidates as queries, and as many labels are drawn for all of them; "in-batch"
 draws none, "exact" takes all labels as candidates, which is what draws stand
-for. Figures are those of the encoder alone on test queries, evenly spaced ones
-if there are more than 20,000.
+for. All train on one positive of a query at a time; "exact, every positive" is
+what a step with all labels has besides. "uniform, twice as many" encodes more
+labels than the tree with its refreshes. Figures are those of the encoder alone
+on test queries, evenly spaced ones if there are more than 20,000.
 
 "equal steps": one pass over a quarter of the training rows of yso-finna-en,
 four over those of cooking. The gap that an arm closes is its gain over
@@ -39,13 +41,16 @@ WARM_UP, INTERVAL, HELD_OUT = 100, 100, 1000
 # Of all arms: no parts but the encoder.
 COMMON = [
     *("--fusion", "none", "--memory", 0, "--no-popularity"),
-    *("--no-label-queries", "--validation-rows", HELD_OUT),
+    "--no-label-queries",
     *("--uniform-steps", WARM_UP, "--refresh-steps", INTERVAL),
+    *("--loss", "decoupled_softmax_of_one"),
 ]
 ALL = 10_000_000
+TWICE = "uniform, twice as many"
 ARMS = {
     "in-batch": ["--negatives", "none"],
     "uniform": ["--negatives", "uniform"],
+    TWICE: ["--negatives", "uniform"],
     "unigram": ["--negatives", "unigram"],
     "cache": ["--negatives", "cache"],
     "ScaNN, rebuilt": ["--negatives", "nearest", "--index-updates", "rebuild"],
@@ -54,6 +59,10 @@ ARMS = {
     "tree, Nystrom": ["--negatives", "tree"],
     "all labels, stale": ["--negatives", "cache", "--cached-labels", ALL],
     "exact": ["--negatives", "none", "--num-candidates", ALL],
+    "exact, every positive": [
+        *("--negatives", "none", "--num-candidates", ALL),
+        *("--loss", "decoupled_softmax"),
+    ],
 }
 METRICS = ("P@1", "P@5", "PSP@1", "R@10", "R@100")
 STEPS, TIME = "equal steps", "equal time"
@@ -101,10 +110,13 @@ def main():
 def figures(data, arm, seed, share):
     """What one arm reaches with a share of the rows, and its times."""
     whole, epochs, size, settings = CASES[data.name]
+    held_out = max(round(HELD_OUT * share), 1)
+    drawn = 2 * size if arm == TWICE else size
     flags = [
         *COMMON,
         *("--epochs", epochs, "--batch-size", size, "--num-candidates", size),
-        *("--num-negatives", size, *settings, *ARMS[arm]),
+        *("--num-negatives", drawn, "--validation-rows", held_out),
+        *(*settings, *ARMS[arm]),
     ]
     with tempfile.TemporaryDirectory() as folder:
         part = with_fewer_rows(data, folder, train_share=whole * share)
@@ -116,7 +128,7 @@ def figures(data, arm, seed, share):
     row = {
         # PSP knows how frequent labels are, which fewer rows change.
         **{n: metrics[n] for n in METRICS if share == 1 or n != "PSP@1"},
-        "steps": epochs * -(-(rows - HELD_OUT) // size),
+        "steps": epochs * -(-(rows - held_out) // size),
         "step_seconds": mean_of(history, "step_seconds"),
         "refreshes": sum(int(line.get("refreshes") or 0) for line in history),
         "refresh_seconds": mean_of(history, "refresh_seconds") * epochs,

@@ -114,6 +114,33 @@ def samplers():
             )
 
 
+def gap():
+    """The lines of what each kind of negatives closes of the oracle gap."""
+    shown = ("P@1", "P@5", "PSP@1", "R@100")
+    yield (
+        f"| | {' | '.join(shown)} | gap closed: P@1 | PSP@1 | R@100 | ms | "
+        "s | same time: P@1 | R@100 |"
+    )
+    yield "|---|" + "---|" * 11
+    for dataset, found in read("oracle_gap")["results"].items():
+        yield f"| **{dataset}** |" + " |" * 11
+        for arm, mean in found["equal steps"]["mean"].items():
+            closed = found["gap_closed"][arm]
+            timed = found["equal time"].get("mean", {}).get(arm, {})
+            cells = [shown_as(mean[name], 1) for name in shown]
+            cells += [
+                "" if closed[name] is None else f"{closed[name]:.0f}%"
+                for name in ("P@1", "PSP@1", "R@100")
+            ]
+            cells += [
+                shown_as(1000 * mean["step_seconds"], 0),
+                shown_as(mean["seconds"], 0),
+                *(shown_as(timed.get(name), 1) for name in ("P@1", "R@100")),
+            ]
+            seeds = len(found["equal steps"]["by_seed"][arm])
+            yield f"| {arm} ({seeds}) | {' | '.join(cells)} |"
+
+
 def ablations():
     """The lines of what each addition to NGAME is worth."""
     shown = [f"held out {name}" for name in ("P@1", "P@5", "PSP@1", "R@100")]
@@ -137,6 +164,7 @@ def with_tables(text):
         "peers": comparison(),
         "ablations": ablations(),
         "samplers": samplers(),
+        "gap": gap(),
     }
     for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"

@@ -194,9 +194,13 @@ def check(recipe, dataset):
             "are queries, too (--label-length, --label-clusters, "
             f"--no-label-queries). Received: {recipe.length}"
         )
-    if recipe.negatives != "none" and recipe.loss != "decoupled_softmax":
+    estimated = recipe.estimator != "hard_negatives"
+    softmax = recipe.loss.startswith("decoupled_softmax")
+    if recipe.negatives != "none" and estimated and not softmax:
         raise tfxc.InputError(
-            "--negatives: expected --loss decoupled_softmax, which draws "
-            f"estimate. Received: {recipe.loss}"
+            "--negatives: expected --loss decoupled_softmax or "
+            "decoupled_softmax_of_one, which draws estimate, or --estimator "
+            "hard_negatives, where draws are further candidates of any loss. "
+            f"Received: {recipe.loss}"
         )
     tfxc.training.check_negatives(recipe, dataset.num_labels)

@@ -43,7 +43,8 @@ class DrawnNegatives:
             label, of the same fields as the candidates of a batch.
         num: Labels drawn for a batch.
         temperature: Divides the scores.
-        estimator: See `tfxc.losses.sampled_softmax`.
+        estimator: See `tfxc.losses.sampled_softmax`; with "hard_negatives"
+            draws are further candidates of the model's loss, whatever it is.
         padding: What follows the tokens of a short label.
     """
 

@@ -141,6 +141,9 @@ class DualEncoder(keras.Model):
         """The loss of candidates, and of what was drawn."""
         if draw is None:
             return self.loss(relevance, scores)
+        if self.negatives.estimator == "hard_negatives":  # more candidates
+            together = ops.concatenate([relevance, draw.relevance], axis=1)
+            return self.loss(together, scores)
         return self.negatives.loss(relevance, scores, draw)
 
     def _side(self, number, gathered):

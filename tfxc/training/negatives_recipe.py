@@ -20,7 +20,8 @@ class NegativesRecipe:
     estimator: typing.Literal["sampled_softmax", "hard_negatives"] = (
         "sampled_softmax"
     )
-    """What draws are made of; see `tfxc.losses.sampled_softmax`."""
+    """What draws are made of: an estimate of the softmax over all labels, see
+    `tfxc.losses.sampled_softmax`, or further candidates of any loss."""
     uniform_steps: int = 100
     """First steps, in which draws ignore what the encoder finds likely."""
     refresh_steps: int = 100
