@@ -8,12 +8,14 @@ the products that the exact softmax takes, which compares a query with all
 labels; "ms" is the time of a compiled call for all queries. Figures are means
 over queries, but for bias and deviation, which are medians: they are shares of
 the length of the gradient, which is next to nothing for a query that the
-encoder answers rightly. All are means over seeds. Writes a drawing beside the
-results.
+encoder answers rightly. Samplers of labels as they were at half of the epoch
+have a "staleness", and a "refresh". All are means over seeds. Writes a drawing
+beside the results.
 """
 
 import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import statistics
@@ -30,6 +32,12 @@ from tfxc.allocator import keep_freed_memory
 
 QUERIES, DRAWS = 256, 64
 FIGURES = ("total_variation", "kl", "effective", "acceptance")
+# Lines of the drawing: what names of samplers begin and end with.
+LINES = (
+    *(("uniform", ""), ("unigram", ""), ("cache", ""), ("midx", "words")),
+    *(("tree", "no sketches"), ("tree", "chain of 4")),
+    *(("tree", "exact"), ("tree", "landmarks")),
+)
 ROOTS = {"bias": "squared_bias", "deviation": "variance"}
 
 
@@ -57,7 +65,9 @@ def main():
         by_seed = results.get(dataset, {}).get("by_seed", {})
         for seed in options.seeds:
             vectors = kept_vectors(options, dataset, seed)
-            by_seed[str(seed)] = measured(*vectors, options.inverse_temperature)
+            by_seed[str(seed)] = measured(
+                **vectors, beta=options.inverse_temperature
+            )
             results[dataset] = {"mean": mean(by_seed), "by_seed": by_seed}
             with contextlib.redirect_stdout(None):  # so that none is lost
                 write_results("negatives", command, results)
@@ -86,33 +96,48 @@ def kept_vectors(options, dataset, seed):
     file = options.keep / f"{dataset}-{options.epochs}-{seed}.npz"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, *trained_vectors(data, options.epochs, seed))
+        np.savez(file, **trained_vectors(data, options.epochs, seed))
     with np.load(file) as arrays:
-        return tuple(arrays.values())
+        return dict(arrays)
 
 
 def trained_vectors(data, epochs, seed):
-    """`(queries, labels, positives, counts)` of an encoder on real data."""
+    """Arrays of an encoder on real data, by name: see `measured`."""
     import dataclasses
 
     import numpy as np
+    from keras.callbacks import LambdaCallback
 
     from models import ngame
 
     constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
     recipe = dataclasses.replace(constructor(), epochs=epochs, seed=seed)
+    half_way = []
     with prepared_job(recipe, data) as job:
-        ngame.train_encoder(recipe, job)
+        half = epochs * len(job.rows) // recipe.batch_size // 2
+
+        def keep_labels(step, logs=None):
+            if step == half:
+                half_way.append(job.label_vectors())
+
+        ngame.train_encoder(
+            recipe, job, [LambdaCallback(on_train_batch_end=keep_labels)]
+        )
         rows = job.held_out[:QUERIES]
         relevant = job.relevant.take(rows)
         positives = relevant.ids[relevant.splits[:-1]]
         counts = job.relevant.take(job.rows).counts()
-        queries, labels = job.query_vectors(rows), job.label_vectors()
-    return queries, labels, np.asarray(positives), counts
+        return {
+            "queries": job.query_vectors(rows),
+            "labels": job.label_vectors(),
+            "labels_half_way": half_way[0],
+            "positives": np.asarray(positives),
+            "counts": counts,
+        }
 
 
-def samplers_of(queries, labels, counts, beta):
-    """`{name: function that makes a sampler}`."""
+def samplers_of(labels, counts, beta):
+    """`{name: (what it knows of labels, function of it that makes it)}`."""
     import numpy as np
 
     from tfxc import negatives
@@ -120,54 +145,76 @@ def samplers_of(queries, labels, counts, beta):
     size = len(labels)
     some = np.random.default_rng(0).permutation(size)[: max(size // 16, 32)]
 
+    def cache(labels):
+        return negatives.NegativeCache(some, labels[some], size, beta)
+
+    def midx(words):
+        return lambda labels: negatives.Midx(labels, beta, words=words)
+
     def tree(opened, exact, **options):
-        return lambda: negatives.ClusterTreeSampler(
+        return lambda labels: negatives.ClusterTreeSampler(
             labels, beta, opened=opened, exact=exact, **options
         )
+
+    def tree_of_codes(codes, basis):
+        return negatives.ClusterTreeSampler(codes, beta, projection=basis)
 
     def coded(landmarks):
         rows = np.random.default_rng(1).permutation(size)[:landmarks]
         nystrom = negatives.Nystrom(labels[rows])
-        return lambda: negatives.ClusterTreeSampler(
-            nystrom.codes(labels), beta, projection=nystrom.basis
-        )
+        return nystrom.codes(labels), nystrom.basis
 
-    return {
-        "uniform": lambda: negatives.Uniform(size),
-        "unigram": lambda: negatives.Unigram(counts),
-        "cache of a sixteenth": lambda: negatives.NegativeCache(
-            some, labels[some], size, beta
-        ),
-        "midx, 64 words": lambda: negatives.Midx(labels, beta, words=64),
-        "midx, 256 words": lambda: negatives.Midx(labels, beta, words=256),
+    of_labels = {
+        "uniform": lambda labels: negatives.Uniform(size),
+        "unigram": lambda labels: negatives.Unigram(counts),
+        "cache of a sixteenth": cache,
+        **{f"midx, {n} words": midx(n) for n in (64, 256)},
         **{f"tree, {n} opened, no sketches": tree(n, size) for n in (2, 4, 8)},
         "tree, 8 opened, chain of 4": tree(8, size, steps=4),
         **{
             f"tree, {n} opened, {k} exact": tree(n, k)
             for n, k in ((24, 96), (48, 192), (96, 384), (192, 768))
         },
-        **{f"tree, {n} landmarks": coded(n) for n in (128, 256)},
+    }
+    return {
+        **{name: ((labels,), make) for name, make in of_labels.items()},
+        **{
+            f"tree, {n} landmarks": (coded(n), tree_of_codes)
+            for n in (128, 256)
+        },
     }
 
 
-def measured(queries, labels, positives, counts, beta):
-    """The figures of all samplers: means over the queries."""
+def measured(queries, labels, labels_half_way, positives, counts, beta):
+    """The figures of all samplers: means over the queries.
+
+    Args:
+        queries: `[QUERIES, d]`, float32.
+        labels: `[L, d]`, float32.
+        labels_half_way: The same, as they were at half of the training.
+        positives: `[QUERIES]`, int; a right label of each query.
+        counts: `[L]`, int; training rows of each label.
+        beta: The inverse temperature.
+
+    Returns:
+        A nested dictionary of numbers.
+    """
     import numpy as np
 
     from tfxc.negatives import ClusterTreeSampler, diagnose
 
     rows = {}
-    makers = samplers_of(queries, labels, counts, beta)
+    older = samplers_of(labels_half_way, counts, beta)
     exact = exact_milliseconds(queries, labels, beta)
-    for name, make in makers.items():
+    for name, (now, make) in samplers_of(labels, counts, beta).items():
         begun = time.perf_counter()
-        sampler = make()
+        sampler = make(*now)
         made = time.perf_counter() - begun
-        found = diagnose(
-            *(sampler, queries, labels, beta, positives, DRAWS),
-            rounds=20,
-            refresh=lambda: None,  # it was made of these very vectors
-        )
+        common = queries, labels, beta, positives, DRAWS
+        found = diagnose(sampler, *common, 20, refresh=lambda: None)
+        stale = make(*older[name][0])
+        refresh = functools.partial(stale.refresh, *now)
+        aged = diagnose(stale, *common, 1, refresh=refresh)
         rows[name] = {
             **{figure: finite_mean(found[figure]) for figure in FIGURES},
             **{
@@ -177,6 +224,8 @@ def measured(queries, labels, positives, counts, beta):
             "ms": found["microseconds"] * len(queries) / 1000,
             "bytes": int(found["bytes"]),
             "seconds_to_build": made,
+            "staleness": finite_mean(aged["staleness"]),
+            "seconds_to_refresh": aged["refresh_seconds"],
         }
         if isinstance(sampler, ClusterTreeSampler):
             products = sampler.products_per_query()
@@ -306,31 +355,34 @@ def milliseconds(draw, queries):
 
 
 def draw(results):
-    """Distance against cost, a point for each sampler."""
+    """Median distance against cost, a line for each kind of sampler."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False)[0]
     for axes, (dataset, found) in zip(panels, results.items(), strict=True):
         found = found["mean"]
-        for name, row in found["samplers"].items():
-            distance = max(row["total_variation"], 1e-4)
-            axes.plot(row["ms"], distance, "o")
-            axes.annotate(
-                name,
-                (row["ms"], distance),
-                xytext=(4, 2),
-                textcoords="offset points",
-                fontsize=7,
+        for first, last in LINES:
+            rows = [
+                row
+                for name, row in found["samplers"].items()
+                if name.startswith(first) and name.endswith(last)
+            ]
+            axes.plot(
+                [row["ms"] for row in rows],
+                [row["median_total_variation"] for row in rows],
+                marker="o",
+                label=f"{first}, {last}".strip(", "),
             )
         axes.axvline(found["exact_ms"], color="black", linestyle=":")
         axes.set(
             xlabel=f"ms for {QUERIES} queries",
-            ylabel="total variation",
+            ylabel="median total variation",
             xscale="log",
             yscale="log",
-            title=f"{dataset}, {found['labels']:,} labels",
+            title=f"{dataset}, {found['labels']:,.0f} labels",
         )
+    panels[0].legend(fontsize=7)
     figure.savefig(RESULTS / "negatives.svg")
 
 

@@ -2,27 +2,44 @@
 
     python benchmarks/negatives_scale.py
 
-Codes of 128 dimensions in planted clusters, in half precision, memory-mapped.
-For each number of labels, in a process of its own: seconds to build the
-sampler, milliseconds to draw 64 labels for each of 256 queries and the products
-of vectors that one of them takes, seconds to move all codes by a regression,
-seconds for the sampler to take them over with the same groups and with new
-ones, and the peak of memory, mapped pages of the file included.
+Labels of 128 dimensions in planted clusters, which an encoder computes when it
+is asked for them; their codes by 128 landmarks, in half precision, are
+memory-mapped. For each number of labels, in a process of its own:
+
+    encode_seconds     to encode all labels, once
+    build_seconds      to make the sampler
+    draw_ms            of 64 labels for each of 256 queries, compiled
+    products           of vectors, that the draws of one query take
+    move_seconds       to encode landmarks and a sample, once the encoder has
+                       moved all labels, and to move the codes of all
+    refresh_seconds    for the sampler to take these over, in the same groups
+    rebuild_seconds    the same in new groups
+    draws_from_codes   median total variation, over 8 queries at an inverse
+                       temperature of 20, between the law of draws and the
+                       softmax over the codes
+    codes_from_vectors the same between that and the softmax over the vectors
+    peak_gb            of memory, mapped pages of the file included
 """
 
 import argparse
 import json
 import pathlib
 import statistics
+import sys
 import tempfile
 import time
 
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
 from record import timed_command, write_results
 
-DIM, QUERIES, DRAWS = 128, 256, 64
+DIM, QUERIES, DRAWS, JUDGED = 128, 256, 64, 8
+SAMPLE = 4096  # labels that are encoded beside the landmarks
+BETA = 20.0
 SIZES = (10**4, 10**5, 10**6, 10**7, 2 * 10**7)
-CHUNK = 2**18
+CHUNK = 2**16
 
 
 def main():
@@ -59,17 +76,22 @@ def measured(labels, folder):
     """The figures of one number of labels."""
     import tensorflow as tf
 
-    from tfxc.negatives import ClusterTreeSampler, Move, Nystrom
+    from tfxc.negatives import ClusterTreeSampler, MovingCodes
 
     rng = np.random.default_rng(0)
-    codes = planted_codes(rng, labels, folder / "codes.npy")
+    encoder = Planted(rng, labels)
     clock = Clock()
-    sampler = ClusterTreeSampler(codes, inverse_temperature=20.0)
+    file = folder / "codes.npy"
+    codes = MovingCodes(encoder, labels, DIM, SAMPLE, path=file)
+    codes.refresh(0)
+    clock.stop("encode_seconds")
+    sampler = ClusterTreeSampler(codes.codes, BETA, projection=codes.projection)
     clock.stop("build_seconds")
     draw = tf.function(
         lambda x: sampler.sample(x, DRAWS), jit_compile=True, autograph=False
     )
-    queries = unit(rng.normal(size=(QUERIES, DIM)) + codes[:QUERIES])
+    near = encoder(rng.integers(0, labels, QUERIES))
+    queries = unit(near + 0.6 * rng.normal(size=near.shape) / DIM**0.5)
     times = []
     for _ in range(12):
         begun = time.perf_counter()
@@ -77,29 +99,91 @@ def measured(labels, folder):
         times.append(1000 * (time.perf_counter() - begun))
     clock.rows["draw_ms"] = statistics.median(times[2:])
     clock.rows["products"] = sampler.products_per_query()
-    turn = np.linalg.qr(np.eye(DIM) + 0.02 * rng.normal(size=(DIM, DIM)))[0]
-    move = Move(turn.astype(np.float32), Nystrom(np.eye(DIM, dtype="float32")))
+    queries = encoder.move(rng, queries)[:JUDGED]
     clock.start()
-    move.apply(codes)
+    codes.refresh(1)
     clock.stop("move_seconds")
-    sampler.refresh(codes, rebuild=False)
+    clock.rows["encoded"] = codes.report["encoded"]
+    sampler.refresh(codes.codes, codes.projection, rebuild=False)
     clock.stop("refresh_seconds")
-    sampler.refresh(codes)
+    sampler.refresh(codes.codes, codes.projection)
     clock.stop("rebuild_seconds")
+    seen = queries @ codes.projection
+    of_codes = Softmax(
+        lambda ids: seen @ np.float32(codes.codes[ids]).T, labels
+    )
+    of_vectors = Softmax(lambda ids: queries @ encoder(ids).T, labels)
+    clock.rows["draws_from_codes"] = distance(
+        lambda ids: sampler.log_prob(queries, ids).numpy(), of_codes, labels
+    )
+    clock.rows["codes_from_vectors"] = distance(of_codes, of_vectors, labels)
     return clock.rows
 
 
-def planted_codes(rng, labels, path):
-    """A file of unit vectors near some of many centres: `[labels, DIM]`."""
-    codes = np.lib.format.open_memmap(path, "w+", np.float16, (labels, DIM))
-    centres = unit(rng.normal(size=(max(labels // 200, 8), DIM)))
+class Planted:
+    """Vectors of any labels, near some of many centres; they can be moved."""
+
+    def __init__(self, rng, labels):
+        self.centres = unit(rng.normal(size=(max(labels // 200, 8), DIM)))
+        self.noise = rng.normal(size=(3, 2**12, DIM)).astype(np.float32)
+        self.noise /= DIM**0.5
+        self.turn = None
+
+    def __call__(self, ids):
+        """The vectors of labels: `[n, DIM]`, float32."""
+        # Numbers that have nothing to do with each other.
+        mixed = np.asarray(ids, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        first, second, third, fourth = (
+            (mixed >> np.uint64(shift)) % np.uint64(2**12)
+            for shift in (52, 40, 28, 16)
+        )
+        owner = (first * 2**12 + fourth) % np.uint64(len(self.centres))
+        vectors = self.centres[owner] + 0.4 * self.noise[0, second]
+        vectors = unit(vectors + 0.4 * self.noise[1, third])
+        if self.turn is not None:
+            vectors = unit(vectors @ self.turn + 0.1 * self.noise[2, fourth])
+        return vectors
+
+    def move(self, rng, queries):
+        """Turns all vectors, and moves each a little; turns queries, too."""
+        turn = np.eye(DIM) + 0.02 * rng.normal(size=(DIM, DIM))
+        self.turn = np.linalg.qr(turn)[0].astype(np.float32)
+        return queries @ self.turn
+
+
+class Softmax:
+    """Log-probabilities of labels: `ids` to `[queries, ids]`.
+
+    Args:
+        products: Function of ids; `[queries, ids]`.
+        labels: Their number.
+    """
+
+    def __init__(self, products, labels):
+        self.products = products
+        self.log_z = -np.inf
+        for ids in chunks(labels):
+            weights = np.exp(np.float64(BETA * products(ids)))
+            log_sum = np.log(weights.sum(axis=1, keepdims=True))
+            self.log_z = np.logaddexp(self.log_z, log_sum)
+
+    def __call__(self, ids):
+        return BETA * self.products(ids) - self.log_z
+
+
+def distance(log_p, log_q, labels):
+    """The median total variation between two laws, read in chunks."""
+    total = sum(
+        np.abs(np.exp(log_p(ids)) - np.exp(log_q(ids))).sum(axis=1)
+        for ids in chunks(labels)
+    )
+    return float(np.median(total / 2))
+
+
+def chunks(labels):
+    """All ids, some at a time."""
     for start in range(0, labels, CHUNK):
-        size = min(CHUNK, labels - start)
-        mine = centres[rng.integers(0, len(centres), size)]
-        noise = rng.normal(size=(size, DIM)).astype(np.float32)
-        codes[start : start + size] = unit(mine + 0.6 * noise / DIM**0.5)
-    codes.flush()
-    return codes
+        yield np.arange(start, min(start + CHUNK, labels))
 
 
 def unit(array):

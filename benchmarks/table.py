@@ -78,16 +78,16 @@ def samplers():
     """The lines of samplers beside the exact softmax."""
     yield (
         "| | total variation | median | KL | bias | deviation | effective | "
-        "accepted | cost % | ms | MB | s to build |"
+        "accepted | cost % | ms | MB | s to build | stale | s to refresh |"
     )
-    yield "|---|" + "---|" * 11
+    yield "|---|" + "---|" * 13
     for dataset, found in read("negatives")["results"].items():
         mean = found["mean"]
         labels = f"{mean['labels']:,.0f} labels"
-        yield f"| **{dataset}, {labels}** |" + " |" * 11
+        yield f"| **{dataset}, {labels}** |" + " |" * 13
         yield (
             "| exact softmax | 0 | 0 | 0 | 0 | | 1 | 1 | 100 | "
-            f"{mean['exact_ms']:.0f} | | |"
+            f"{mean['exact_ms']:.0f} | | | | |"
         )
         for name, row in mean["samplers"].items():
             cost = row.get("cost_percent")
@@ -98,11 +98,13 @@ def samplers():
                 f"{row['bias']:.2f}",
                 f"{row['deviation']:.2f}",
                 f"{row['effective']:.2f}",
-                shown_as(row.get("acceptance"), 2),
-                "" if cost is None else f"{cost:.1f}",
+                f"{row['acceptance']:.2f}",
+                shown_as(cost, 1),
                 f"{row['ms']:.0f}",
                 f"{row['bytes'] / 1e6:.1f}",
                 f"{row['seconds_to_build']:.1f}",
+                f"{row['staleness']:.2f}",
+                f"{row['seconds_to_refresh']:.1f}",
             ]
             yield f"| {name} | {' | '.join(shown)} |"
         for name, row in mean["partitions"].items():
@@ -110,7 +112,7 @@ def samplers():
             built = row["seconds_to_build"]
             yield (
                 f"| groups of {name} | | {distance:.3f} | | | | | | | | | "
-                f"{built:.1f} |"
+                f"{built:.1f} | | |"
             )
 
 

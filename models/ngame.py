@@ -56,13 +56,13 @@ def job_of(recipe, dataset, key, run, console):
     )
 
 
-def train_encoder(recipe, job):
+def train_encoder(recipe, job, callbacks=()):
     """M1: queries and labels by one encoder; returns the history."""
     queries, relevant, rows = training_rows(recipe, job)
     steps = curriculum(recipe).num_steps(
         recipe.epochs, len(rows), recipe.batch_size
     )
-    negatives, callbacks = tfxc.training.drawn_negatives(recipe, job)
+    negatives, refreshes = tfxc.training.drawn_negatives(recipe, job)
     return job.train(
         encoder_model(recipe, job, steps, negatives),
         "encoder",
@@ -74,7 +74,7 @@ def train_encoder(recipe, job):
         relevant=relevant,
         every_positive=trains_on_every_positive(recipe),
         token_dropout=recipe.token_dropout,
-        callbacks=callbacks,
+        callbacks=[*refreshes, *callbacks],
     )
 
 

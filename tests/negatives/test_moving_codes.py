@@ -4,7 +4,8 @@
 - after a move that a regression can follow, codes are nearly those of the new
   vectors; after one that it cannot, or that nothing judges, all labels are
   encoded;
-- vectors that are not finite are refused, and the codes stay.
+- vectors that are not finite are refused, and the codes stay;
+- codes in a file are those in memory, and the file is whole at any time.
 """
 
 import numpy as np
@@ -111,3 +112,22 @@ def test_vectors_that_are_not_finite(number):
 def test_numbers_out_of_range(name):
     with pytest.raises(ValueError, match="must be at least 1"):
         codes_of(Encoder(), **{name: 0})
+
+
+def test_codes_in_a_file(tmp_path, rng):
+    encoder, path = Encoder(), tmp_path / "codes.npy"
+    here, there = codes_of(encoder), codes_of(encoder, path=path)
+    for number in range(4):  # the last encodes all labels anew
+        here.refresh(number)
+        there.refresh(number)
+        assert isinstance(there.codes, np.memmap)
+        np.testing.assert_array_equal(there.codes, here.codes)
+        np.testing.assert_array_equal(np.load(path), here.codes)
+        encoder.vectors = unit(
+            encoder.vectors + 0.01 * rng.normal(size=(LABELS, DIM))
+        )
+    encoder.vectors[-1, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        there.refresh(0)
+    np.testing.assert_array_equal(there.codes, here.codes)
+    np.testing.assert_array_equal(np.load(path), here.codes)

@@ -1,5 +1,7 @@
 """Codes of all labels, kept up with an encoder that trains."""
 
+import pathlib
+
 import numpy as np
 
 from tfxc.negatives.checks import check_finite, check_number
@@ -23,6 +25,8 @@ class MovingCodes:
             number 0 always are.
         tolerance: Root mean square distance of codes, see `Move`.
         seed: Of landmarks and samples.
+        path: A file `.npy` to keep codes in, memory-mapped; in memory if left
+            out.
 
     Attributes:
         codes: `[L, d']`, float16.
@@ -43,6 +47,7 @@ class MovingCodes:
         full_interval=10,
         tolerance=0.5,
         seed=0,
+        path=None,
     ):
         check_number("landmarks", landmarks, 1)
         check_number("sample", sample, 1)
@@ -56,6 +61,7 @@ class MovingCodes:
         self.full_interval = full_interval
         self.tolerance = tolerance
         self.seed = seed
+        self.path = path and pathlib.Path(path)
         self.codes, self.nystrom, self.report = None, None, {}
 
     @property
@@ -94,14 +100,29 @@ class MovingCodes:
         landmarks = self.encode(self.landmarks)
         check_finite(landmarks)
         nystrom = Nystrom(landmarks)
-        codes = np.empty((self.num_labels, len(landmarks)), np.float16)
+        shape = self.num_labels, len(landmarks)
+        codes = empty_codes(shape, self.path)
         for start in range(0, self.num_labels, rows):
             ids = np.arange(start, min(start + rows, self.num_labels))
             new = self.encode(ids)
             check_finite(new)
-            codes[ids] = nystrom.codes(new)
+            codes[start : start + len(ids)] = nystrom.codes(new)
+        if self.path:  # an old file is gone once nobody reads it
+            new_name(self.path).rename(self.path)
         self.codes, self.nystrom = codes, nystrom
         self.report = {
             "encoded": self.num_labels + len(landmarks),
             "error": error,
         }
+
+
+def empty_codes(shape, path=None):
+    """An array of float16, in memory or a new file, not yet of its name."""
+    if path is None:
+        return np.empty(shape, np.float16)
+    return np.lib.format.open_memmap(new_name(path), "w+", np.float16, shape)
+
+
+def new_name(path):
+    """What a file is called until it is whole."""
+    return path.with_name(f".{path.name}")
