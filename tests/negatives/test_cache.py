@@ -83,6 +83,23 @@ def test_repeated_labels_count_once():
     np.testing.assert_array_equal(held[0], vectors[2])
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_vectors_that_are_not_finite_are_left_out(jit):
+    cache, other = new_cache(4), new_cache(4)  # of 0, 3, 6 and 9
+    vectors = np.arange(24, dtype=np.float32).reshape(4, 6)
+    vectors[[1, 2], 0] = np.nan, np.inf
+    update = tf.function(cache.update, jit_compile=jit)
+    update(tf.constant([3, 3, 5, 0]), tf.constant(vectors))
+    other.update(tf.constant([3, 0]), tf.constant(vectors[[0, 3]]))
+    for one, two in zip(cache.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_more_labels_than_it_holds():
+    with pytest.raises(ValueError, match=r"at most 3.*Received: 4"):
+        new_cache(3).update(tf.range(4), tf.zeros((4, 6)))
+
+
 @pytest.mark.parametrize(
     "broken", ["repeated", "short", "nan", "below", "above", "beta"]
 )

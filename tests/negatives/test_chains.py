@@ -54,6 +54,14 @@ def test_powers_of_the_matrix(rng, labels, steps):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("labels", [2, 40])
+def test_p_stays(rng, labels):
+    p, q = rng.dirichlet(np.ones(labels), 2)
+    np.testing.assert_allclose(p @ moves(p, q), p, atol=1e-12)
+    found = np.exp(chain_law(np.log(p), np.log(q), 4000))
+    np.testing.assert_allclose(found, p, atol=1e-7)
+
+
 def test_rows_are_apart(rng):
     p, q = np.log(rng.dirichlet(np.ones(9), (2, 4)))
     found = chain_law(p, q, 2)

@@ -279,6 +279,43 @@ def test_longer_chains_are_nearer_to_the_softmax():
     assert distances[-1] < 0.7 * distances[0]
 
 
+def law_by_loops(sampler, x):
+    """Q of every label for a query, group by group: `[L]`."""
+    vectors, tree = label_vectors().astype(float), sampler.tree
+    directions = sampler.parts["directions"].numpy().astype(float)
+    x, score = BETA * x.astype(float), np.empty(LABELS)
+    groups = range(len(tree.levels[0]) - 1)
+    for level, splits in enumerate(tree.levels):
+        members = {g: tree.order[splits[g] : splits[g + 1]] for g in groups}
+        of_mean = {g: x @ vectors[members[g]].mean(axis=0) for g in groups}
+        by_score = sorted(groups, key=of_mean.get, reverse=True)
+        opened = by_score[: sampler.num_opened]
+        for group in groups:
+            score[members[group]] = of_mean[group]
+        if level + 1 < len(tree.levels):
+            first = tree.children(level)
+            groups = [c for g in opened for c in range(first[g], first[g + 1])]
+    for group in opened:
+        gaps = vectors[members[group]] - vectors[members[group]].mean(axis=0)
+        score[members[group]] += gaps @ directions @ directions.T @ x
+    near = [label for group in opened for label in members[group]]
+    for label in sorted(near, key=lambda y: -score[y])[: sampler.num_exact]:
+        score[label] = x @ vectors[label]
+    return np.exp(score) / np.exp(score).sum()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"opened": 1}, {"sketch": 2, "exact": 3}]
+)
+def test_the_law_by_loops(options):
+    sampler, x = tree(**options), queries(rows=20)
+    assert len(sampler.tree.levels) > 1
+    q = np.exp(sampler.law(x))
+    for row in range(len(x)):
+        expected = law_by_loops(sampler, x[row])
+        np.testing.assert_allclose(q[row], expected, rtol=0.03, atol=1e-5)
+
+
 @pytest.mark.parametrize("options", [{}, SKETCHED])
 def test_refreshed_trees(options):
     sampler, x = tree(**options), queries()

@@ -66,6 +66,17 @@ def test_too_few_wrong_labels_repeat(rng):
     np.testing.assert_allclose(np.exp(log_q), [[1 / 3, 0]], rtol=1e-6)
 
 
+def test_a_query_that_finds_nothing_keeps_its_list():
+    x = queries(rows=2)
+    relevant = LabelLists.from_pairs([0] * LABELS, range(LABELS), 2, LABELS)
+    sampler = NearestNegatives(2, LABELS, SIZE)
+    before = sampler.lists.numpy()
+    sampler.start(LabelIndex(label_vectors()), x, relevant)
+    assert sampler.finish()
+    np.testing.assert_array_equal(sampler.lists[0], before[0])
+    assert np.any(sampler.lists[1] != before[1])
+
+
 @pytest.mark.parametrize("jit", [False, True])
 def test_draws(rng, jit):
     sampler, x, _ = filled(rng)

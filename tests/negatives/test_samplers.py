@@ -239,6 +239,18 @@ def test_chains_have_no_law_to_share():
         shared_sample(chain, x, 4)
 
 
+def test_mixed_samplers_refresh_all_or_none():
+    mixed = MixedNegatives([SAMPLERS["cache"](), tree()], [1, 1])
+    before, broken = mixed.state(), label_vectors(seed=9)
+    broken[1] = np.nan  # which the cache does not hold
+    with pytest.raises(ValueError, match=r"finite\. Received: NaN"):
+        mixed.refresh(broken)
+    for name, array in mixed.state().items():
+        np.testing.assert_array_equal(array, before[name])
+    mixed.refresh(label_vectors(seed=9))
+    assert np.any(mixed.state()["0/vectors"] != before["0/vectors"])
+
+
 def test_what_samplers_need_besides():
     with pytest.raises(ValueError, match="must be given `candidates`"):
         SAMPLERS["in-batch"]().sample(queries(), 4)

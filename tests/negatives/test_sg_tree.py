@@ -4,6 +4,7 @@
 - every label is one leaf, also where labels have the same vector;
 - all that still holds after labels have moved, time and again, and those that
   did not move stay with their neighbours;
+- after a drift of all labels, once those are put in again that do not fit;
 - its partitions are nested, and their groups are compact.
 """
 
@@ -79,6 +80,22 @@ def test_labels_that_stay_keep_their_neighbours():
     assert_invariants(found, new)
     assert child in nodes_of(found), "with all that is below it"
     assert tree.moved(vectors, []).root == tree.root
+
+
+@pytest.mark.parametrize("base", [1.1, 1.3, 2.0])
+@pytest.mark.parametrize("drift", [0.0, 0.01, 0.1, 1.0])
+def test_drift_of_all_labels(rng, base, drift):
+    vectors = case(300)
+    tree = sg_tree(vectors, base)
+    assert not len(tree.drifted(vectors))
+    for _ in range(4):
+        vectors = vectors + drift * rng.normal(size=vectors.shape) / 4
+        found = tree.drifted(vectors)
+        if drift == 0.01:
+            assert 0 < len(found) < 290
+        tree = tree.moved(vectors, found)
+        assert_invariants(tree, vectors)
+        assert not len(tree.drifted(vectors))
 
 
 def test_partitions():

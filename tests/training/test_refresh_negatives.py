@@ -47,6 +47,22 @@ def test_refreshes(capsys):
     assert output.count("the old ones stay: label vectors must be finite") == 2
 
 
+def test_what_follows_a_failed_refresh_begins_anew():
+    seen = []
+
+    def refresh(number):
+        seen.append(number)
+        if len(seen) in (1, 3):
+            raise NotFiniteError
+        return {}
+
+    steps = Steps(RefreshNegatives(refresh, 1))
+    steps.begin_epoch()
+    for step in range(6):
+        steps.begin(step)
+    assert seen == [0, 0, 2, 0, 4, 5]
+
+
 def test_an_epoch_of_warm_up():
     callback = RefreshNegatives(lambda number: 1 / 0, 3, 8)
     steps = Steps(callback)

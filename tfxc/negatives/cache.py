@@ -122,31 +122,37 @@ class NegativeCache(Sampler):
         Args:
             ids: `[m]`, int; labels that were just encoded, m at most the size
                 of the cache. Of repeated ones, the last counts.
-            vectors: `[m, d]`, float.
+            vectors: `[m, d]`, float; what is not finite is left out.
         """
         ids = ops.cast(ids, "int32")
+        vectors = ops.cast(vectors, "float32")
         count = ids.shape[0]
+        if count > self.ids.shape[0]:
+            raise ValueError(
+                f"`ids` must be at most {self.ids.shape[0]}, what the cache "
+                f"holds. Received: {count}"
+            )
         later = ops.arange(count)[None, :] > ops.arange(count)[:, None]
-        repeated = ops.any(
-            ops.logical_and(ids[:, None] == ids[None, :], later), axis=1
-        )
+        finite = ops.all(ops.isfinite(vectors), axis=1)
+        same = ops.logical_and(ids[:, None] == ids[None, :], finite[None])
+        repeated = ops.any(ops.logical_and(same, later), axis=1)
+        kept = ops.logical_and(finite, ops.logical_not(repeated))
         places = ops.take(self.where, ids)
         inside = ops.scatter_update(
             ops.zeros_like(self.ages),
             ops.maximum(places, 0)[:, None],
-            ops.cast(places >= 0, "int32"),
+            ops.cast(ops.logical_and(places >= 0, kept), "int32"),
             reduction="max",
         )
         # What is updated now is no room for others.
         ages = ops.where(inside > 0, -1, self.ages + 1)
         oldest = ops.top_k(ages, count)[1]
-        new = ops.logical_and(places < 0, ops.logical_not(repeated))
+        new = ops.logical_and(places < 0, kept)
         rank = ops.cumsum(ops.cast(new, "int32")) - 1
         room = ops.take(oldest, ops.maximum(rank, 0))
         places = ops.where(new, room, places)
-        # Places out of range are left out: repeated labels.
+        # Places out of range are left out: what is not kept.
         size = self.ids.shape[0]
-        kept = ops.logical_not(repeated)
         old_ids = self.ids.value
         mine = ops.where(kept, places, size)[:, None]
 
@@ -163,9 +169,7 @@ class NegativeCache(Sampler):
         )
         self.where.assign(where)
         self.ids.assign(new_ids)
-        self.vectors.assign(
-            written(self.vectors.value, ops.cast(vectors, "float32"))
-        )
+        self.vectors.assign(written(self.vectors.value, vectors))
         self.ages.assign(
             written(self.ages.value + 1, ops.zeros((count,), "int32"))
         )

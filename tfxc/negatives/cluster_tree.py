@@ -215,8 +215,10 @@ class ClusterTreeSampler(Sampler):
         if not self.steps:
             return super().law(queries)
         target = super().law(queries)
-        proposal = all_log_probs(self._log_proposal, queries, self.num_labels)
-        return chain_law(target, proposal, self.steps)
+        return chain_law(target, self.proposals(queries), self.steps)
+
+    def proposals(self, queries, **batch):
+        return all_log_probs(self._log_proposal, queries, self.num_labels)
 
     def partition(self, queries):
         """The groups that the labels fall into for each query: `Partition`."""

@@ -37,7 +37,8 @@ def diagnose(
                       that of a bias of zero is below zero half of the time
     effective         draws that count: (sum of weights)^2 / (num sum of
                       weights^2)
-    acceptance        of a draw of Q by a Metropolis-Hastings chain of P
+    acceptance        of a draw of Q, or of what the sampler's own chain
+                      proposes, by a Metropolis-Hastings chain of P
     staleness         total variation of Q from what it is after a refresh
     microseconds      per query, of a call that draws for all of them
     ```
@@ -71,7 +72,7 @@ def diagnose(
     log_q = sampler.law(queries, **batch)
     p, q = np.exp(log_p), np.exp(log_q)
     found = {"total_variation": np.abs(p - q).sum(axis=1) / 2}
-    found["acceptance"] = acceptance(log_p, log_q)
+    found["acceptance"] = acceptance(log_p, sampler.proposals(queries, **batch))
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (log_p - log_q), 0)
     found["kl"] = terms.sum(axis=1)

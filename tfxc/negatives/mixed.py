@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.negatives.checks import check_no_chain
+from tfxc.negatives.checks import check_finite, check_no_chain
 from tfxc.negatives.sampler import Sampler
 
 
@@ -97,6 +97,7 @@ class MixedNegatives(Sampler):
                 sampler.update(ids, vectors)
 
     def refresh(self, label_vectors):
+        check_finite(label_vectors)  # before one is refreshed
         for sampler in self.samplers:
             sampler.refresh(label_vectors)
 

@@ -107,6 +107,8 @@ class NearestNegatives(Sampler):
     def finish(self):
         """Waits for the thread, and draws from its lists from now on.
 
+        A query for which it found nothing keeps its list.
+
         Returns:
             Whether a thread had been started.
 
@@ -116,7 +118,9 @@ class NearestNegatives(Sampler):
         if self.found is None:
             return False
         (rows, found), self.found = self.found, None
-        set_rows(self.lists, rows, found.result())
+        lists = found.result()
+        some = lists[:, 0] >= 0
+        set_rows(self.lists, rows[some], lists[some])
         return True
 
 
@@ -140,7 +144,7 @@ def set_rows(variable, rows, values):
 def nearest_wrong(index, query_vectors, relevant, size):
     """The nearest labels of each query that are not right: `[q, size]`, int32.
 
-    Where an index finds fewer, those found repeat.
+    Where an index finds fewer, those found repeat; -1 where it finds none.
     """
     most = int(relevant.row_counts().max(initial=0))
     asked = min(size + most, relevant.num_columns)
@@ -158,5 +162,6 @@ def nearest_wrong(index, query_vectors, relevant, size):
         ids = np.take_along_axis(ids, order, axis=1)
         count = np.maximum(wrong.sum(axis=1), 1)[:, None]
         places = np.arange(size)[None] % np.minimum(count, size)
-        lists[rows] = np.maximum(np.take_along_axis(ids, places, axis=1), 0)
+        found = np.take_along_axis(ids, places, axis=1)
+        lists[rows] = np.where(wrong.any(axis=1)[:, None], found, -1)
     return lists

@@ -31,6 +31,9 @@ class Sampler(keras.layers.Layer):
         `(ids [b, num] int32, log_q [b, num] float32, relevance [b, num] int8)`;
         relevance is 0, or -1 for a label that is right for the query and so
         is no negative of it.
+
+    Raises:
+        ValueError: if the number of queries is not known when a step is traced.
     """
 
     def __init__(self, num_labels, seed=0, **kwargs):
@@ -71,6 +74,10 @@ class Sampler(keras.layers.Layer):
         """log Q of every label: `[b, L]`, float64; takes as much memory."""
         return all_log_probs(self.log_prob, queries, self.num_labels, **batch)
 
+    def proposals(self, queries, **batch):
+        """As `law`, of what a chain of the sampler, if it has one, proposes."""
+        return self.law(queries, **batch)
+
     def components(self, num):
         """Who makes how many of `num` draws: `[(sampler, count)]`."""
         return [(self, num)]
@@ -79,6 +86,12 @@ class Sampler(keras.layers.Layer):
         """Takes over new vectors `[L, d]` of the labels, between two steps."""
 
     def call(self, queries, num, positives=None, **batch):
+        if queries.shape[0] is None:
+            raise ValueError(
+                "`queries` must have a static shape, as batches of a dataset "
+                "have after `batch(size, drop_remainder=True)`. "
+                f"Received: {tuple(queries.shape)}"
+            )
         ids, log_q = self.sample(queries, num, **batch)
         return ids, log_q, relevance_of(ids, positives)
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 SAME = 1e-4  # distance below which labels are not told apart
+ROUNDING = 1e-6  # of distances, as a share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,3 +144,25 @@ def remove(node, gone):
     if len(kept) == 1:
         return kept[0], lost
     return dataclasses.replace(node, children=kept), lost
+
+
+def drifted(space, root):
+    """Whether labels break covering, or separation from a sibling: `[L]`."""
+    found = np.zeros(len(space.vectors), bool)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if not node.children:
+            continue
+        stack += node.children
+        labels = np.array(node.labels())
+        far = space.distances(labels, node.centre)
+        found[labels] |= far > space.base**node.level * (1 + ROUNDING)
+        if far.max() < SAME:
+            continue
+        centres = np.array([child.centre for child in node.children])
+        least = space.base ** (node.level - 1) * (1 - ROUNDING)
+        for place, centre in enumerate(centres[:-1]):
+            others = centres[place + 1 :]
+            found[others] |= space.distances(others, centre) <= least
+    return found

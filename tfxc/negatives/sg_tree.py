@@ -7,7 +7,14 @@ import numpy as np
 
 from tfxc.negatives.checks import finite_rows
 from tfxc.negatives.nested_partition import NestedPartition
-from tfxc.negatives.sg_nodes import Node, Space, build, insert, remove
+from tfxc.negatives.sg_nodes import (
+    Node,
+    Space,
+    build,
+    drifted,
+    insert,
+    remove,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +46,22 @@ class SGTree:
 
     root: Node
     base: float
+
+    def drifted(self, vectors):
+        """Labels that have moved too far for where they are: `[n]`, int.
+
+        Those that a node above does not reach any more, and centres that have
+        come too close to an earlier sibling. Once `moved` has put them in
+        again, the tree is one of the new vectors, whatever the others did.
+
+        Args:
+            vectors: `[L, d]`, float; of all labels.
+
+        Raises:
+            ValueError: if a vector is not finite.
+        """
+        space = Space(finite_rows(vectors, slice(None)), self.base)
+        return np.flatnonzero(drifted(space, self.root))
 
     def moved(self, vectors, labels):
         """The tree after some labels have moved; the others stay in place.

@@ -8,7 +8,7 @@ class RefreshNegatives(Refreshes):
     """Refreshes a sampler every few steps, after a warm-up.
 
     Each epoch begins with refresh number 0, which looks at no earlier one: so
-    a run that was stopped goes on alike.
+    a run that was stopped goes on alike. So does what follows a failed one.
 
     Args:
         refresh: Function of the number of the refresh within its epoch, from
@@ -35,7 +35,8 @@ class RefreshNegatives(Refreshes):
         first = done == self.warmup
         if first or step % self.interval == 0:
             with self.attempt(NotFiniteError):
-                number = 0 if first else step // self.interval
+                anew = first or self.failing
+                number = 0 if anew else step // self.interval
                 self.count(refreshes=1, **self.refresh(number))
                 self.vectors_of = done
                 self.failing = False

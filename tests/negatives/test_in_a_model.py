@@ -1,0 +1,118 @@
+"""Invariants of samplers in a model that is not ours:
+
+- a plain `keras.Model` trains with any of them, compiled by XLA, once; what it
+  learns is what the full softmax would teach;
+- the size of a batch must be known, and what is wrong else is told.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from sampler_cases import LABELS, unit
+
+from tfxc.losses import sampled_softmax
+from tfxc.negatives import (
+    ClusterTreeSampler,
+    Midx,
+    NegativeCache,
+    Uniform,
+    Unigram,
+)
+
+DIM, BATCH, ROWS = 8, 16, 320
+
+
+class Classifier(keras.Model):
+    """A vector for each label, trained against a few labels that are drawn."""
+
+    def __init__(self, sampler, labels):
+        super().__init__()
+        self.sampler = sampler
+        self.encoder = keras.layers.Dense(DIM)
+        self.labels = self.add_weight(shape=labels.shape, name="labels")
+        self.labels.assign(labels)
+
+    def build(self, input_shape):
+        self.encoder.build(input_shape)
+
+    def call(self, x):
+        return ops.normalize(self.encoder(x), axis=-1)
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        ids, log_q, relevance = self.sampler(
+            ops.stop_gradient(y_pred), num=32, positives=y[:, None]
+        )
+        return ops.mean(
+            sampled_softmax(
+                ops.ones((BATCH, 1), "int8"),
+                ops.sum(ops.take(self.labels, y, axis=0) * y_pred, axis=1)[
+                    :, None
+                ],
+                relevance,
+                ops.sum(
+                    ops.take(self.labels, ids, axis=0) * y_pred[:, None], axis=2
+                ),
+                log_q,
+                temperature=0.125,
+            )
+        )
+
+
+def data():
+    """Queries `[ROWS, 6]` of labels, and these; vectors of labels."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, LABELS, ROWS).astype(np.int32)
+    looks = rng.normal(size=(LABELS, 6))
+    x = looks[y] + 0.1 * rng.normal(size=(ROWS, 6))
+    return x.astype(np.float32), y, unit(rng.normal(size=(LABELS, DIM)))
+
+
+SAMPLERS = {
+    "uniform": lambda labels: Uniform(LABELS),
+    "unigram": lambda labels: Unigram(np.ones(LABELS)),
+    "cache": lambda labels: NegativeCache(
+        np.arange(LABELS), labels, LABELS, 8.0
+    ),
+    "midx": lambda labels: Midx(labels, 8.0, words=5),
+    "tree": lambda labels: ClusterTreeSampler(
+        labels, 8.0, opened=2, branching=4, leaf_size=4
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_it_trains(name):
+    keras.utils.set_random_seed(0)
+    x, y, labels = data()
+    model = Classifier(SAMPLERS[name](labels), labels)
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=True)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(
+        BATCH, drop_remainder=True
+    )
+    calls = []
+    sample = model.sampler.sample
+    model.sampler.sample = lambda *args, **kw: (
+        calls.append(1),
+        sample(*args, **kw),
+    )[1]
+    follow = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: model.sampler.refresh(
+            model.labels.numpy()
+        )
+    )
+    model.fit(batches, epochs=15, shuffle=False, verbose=0, callbacks=[follow])
+    assert len(calls) <= 2, "traced once, and once to build"
+    scores = model.predict(x, verbose=0) @ model.labels.numpy().T
+    assert (scores.argmax(axis=1) == y).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_batch_of_unknown_size(name):
+    x, y, labels = data()
+    model = Classifier(SAMPLERS[name](labels), labels)
+    model.compile("adam", jit_compile=True)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
+    with pytest.raises(ValueError, match="drop_remainder"):
+        model.fit(batches, shuffle=False, verbose=0)
