@@ -11,11 +11,11 @@ from tfxc.negatives.checks import check_no_chain
 def shared_sample(sampler, queries, num, seed=None, **batch):
     """One set of negatives for a whole batch, drawn for some of its queries.
 
-    Random queries of the batch draw labels, two each if there are enough: what
-    a draw costs is mostly the look at the labels for a query. All draws are
-    negatives of all queries, so each is as likely as it is on average over
-    those who drew: what is summed over draws with weight `1 / (num q)` is then
-    unbiased, whoever a draw was for.
+    All queries of the batch draw, if there is a label for each. Else random
+    ones draw two each: what a draw costs is mostly the look at the labels for a
+    query. All draws are negatives of all queries, so each is as likely as it is
+    on average over those who drew: what is summed over draws with weight
+    `1 / (num q)` is then unbiased, whoever a draw was for.
 
     ```
     q(y) = mean over drawing queries x of Q(y | x)
@@ -24,8 +24,7 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     Args:
         sampler: `Sampler` with `log_prob`, and without chains.
         queries: `[b, d]`, float.
-        num: Draws in all; at most b, an even number up to 2 b, or a multiple
-            of b.
+        num: Draws in all; at most b, or a multiple of b.
         seed: See `Sampler.sample`.
         **batch: See `Sampler.sample`; `rows` is cut to those that draw.
 
@@ -56,14 +55,14 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
 def _drawing(sampler, queries, count, seed, batch):
     """The queries that draw `count` labels, and their part of the batch."""
     rows = queries.shape[0]
-    size = count // 2 if count % 2 == 0 else count
-    if size >= rows:
+    if count >= rows:
         if count % rows:
             raise ValueError(
                 f"`num` must be a multiple of {rows} queries, or less. "
                 f"Received: {count} draws"
             )
         return queries, batch
+    size = count // 2 if count % 2 == 0 else count
     order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
     chosen = ops.top_k(order, size)[1]
     given = {
