@@ -79,10 +79,14 @@ def batches_of(queries, labels, relevant):
     )
 
 
-def model_of(sampler, labels, num, kind=DrawnNegatives, **options):
+def model_of(sampler, labels, num, kind=DrawnNegatives, loss=None, **options):
     inputs = labels.take(np.arange(LABELS))
     negatives = kind(sampler, inputs, num, 1 / HEAT, **options)
-    return compiled(negatives=negatives)
+    return compiled(loss, negatives=negatives)
+
+
+def mean_loss(relevance, scores):
+    return tf.reduce_mean(decoupled_softmax(relevance, scores, 1 / HEAT))
 
 
 def compiled(loss=None, **options):
@@ -136,14 +140,13 @@ def test_all_labels_drawn_are_a_loss_over_all_labels(rng):
 
 
 def test_draws_train_as_candidates_do(rng):
-    """A step on candidates and draws is a step on more candidates."""
+    """Hard negatives are more candidates of the model's own loss."""
     queries, labels, relevant = problem(rng)
     drawn = model_of(
-        InOrder(LABELS), labels, SIZE, ForOneQuery, estimator="hard_negatives"
+        *(InOrder(LABELS), labels, SIZE, ForOneQuery, mean_loss),
+        estimator="hard_negatives",
     )
-    plain = compiled(
-        lambda r, s: tf.reduce_mean(decoupled_softmax(r, s, 1 / HEAT))
-    )
+    plain = compiled(mean_loss)
     before = [weight.numpy() for weight in plain.encoder.weights]
     for batch in batches_of(queries, labels, relevant):
         # Padding stands last, so that no label stands between.
