@@ -9,6 +9,8 @@
 - compiled and eager agree; a query without positive costs nothing.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,12 +33,19 @@ def exact_gradient(scores):
     """Of -log P(label 0), at the scores."""
     p = np.exp(scores - scores.max())
     p /= p.sum()
-    return p - np.eye(LABELS)[0], p
+    return p - np.eye(len(p))[0], p
 
 
 def mean_gradient(scores, law, estimator, rng, num=DRAWS, rounds=20_000):
     """The gradient at the scores of all labels, on average over draws."""
     ids = rng.choice(LABELS, (rounds, num), p=law)
+    weights = np.full(rounds, 1 / rounds)
+    return weighted_gradient(scores, law, estimator, ids, weights)
+
+
+def weighted_gradient(scores, law, estimator, ids, weights):
+    """The same over given draws `[n, num]`, with a weight each."""
+    rounds = len(ids)
     log_q = np.log(law[ids])
     hits = np.where(ids == 0, -1, 0)
 
@@ -55,12 +64,28 @@ def mean_gradient(scores, law, estimator, rng, num=DRAWS, rounds=20_000):
                 log_q,
                 estimator=estimator,
             )
-        return tape.gradient(losses, [positive, drawn])
+            loss = tf.reduce_sum(losses * tf.constant(weights, tf.float32))
+        return tape.gradient(loss, [positive, drawn])
 
     of_positive, of_drawn = (g.numpy() for g in gradients())
-    total = np.bincount(ids.ravel(), of_drawn.ravel(), LABELS)
+    total = np.bincount(ids.ravel(), of_drawn.ravel(), len(scores))
     total[0] += of_positive.sum()
-    return total / rounds
+    return total
+
+
+@pytest.mark.parametrize("num", [1, 2, 3])
+@pytest.mark.parametrize("estimator", ["expectation", "cache"])
+def test_no_bias_over_all_draws_there_are(rng, estimator, num):
+    scores = problem(rng)[:6]
+    exact, law = exact_gradient(scores)
+    if estimator == "cache":  # its law, too, is that of negatives
+        law = np.where(np.arange(6) == 0, 0, law)
+        law = law / law.sum()
+    ids = np.array(list(itertools.product(range(6), repeat=num)))
+    weights = law[ids].prod(axis=1)
+    law = np.maximum(law, 1e-300)
+    found = weighted_gradient(scores, law, estimator, ids, weights)
+    np.testing.assert_allclose(found, exact, atol=1e-6)
 
 
 @pytest.mark.parametrize(

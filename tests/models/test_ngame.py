@@ -51,7 +51,7 @@ def test_just_enough_rows_to_weigh_scores_on(rows, asked):
         ),
         (
             {"negatives": "tree", "num_candidates": 20, "loss": "soft_top_k"},
-            "--negatives: expected --loss decoupled_softmax, ",
+            "--negatives: expected --loss decoupled_softmax or ",
         ),
     ],
 )

@@ -42,8 +42,20 @@ def sampled_softmax(
     That of "cache" is unbiased if q is the softmax over the negatives, and Z is
     known; it ignores candidates, too. "hard_negatives" is what DyNNIBAL's
     Algorithm 4 prints; it stresses hard draws twice, and stays biased however
-    many there are. The values of
-    "cache" and "expectation" mean nothing; only their gradients do.
+    many there are. The values of "cache" and "expectation" mean nothing; only
+    their gradients do.
+
+    The length of the bias as a share of that of the gradient, of a query with
+    200 labels in the tests; below 0.001 it cannot be told from none there:
+
+    ```
+                         by the softmax          by uniform draws
+    draws                8         64            8         64
+    "expectation"        < 0.001   < 0.001
+    "cache"              < 0.001   < 0.001
+    "sampled_softmax"    < 0.001   < 0.001       0.065     0.012
+    "hard_negatives"     0.14      0.16          0.34      0.036
+    ```
 
     Args:
         relevance: `[q, c]`; 1 positive, 0 negative, -1 ignored.
