@@ -239,6 +239,20 @@ def test_chains_have_no_law_to_share():
         shared_sample(chain, x, 4)
 
 
+@pytest.mark.parametrize("name", ["tree", "tree of sketches", "midx", "cache"])
+def test_labels_without_text(name):
+    """An encoder gives them a vector of zeros, all the same one."""
+    sampler, x, vectors = SAMPLERS[name](), queries(), label_vectors()
+    vectors[10:30] = 0
+    sampler.refresh(vectors)
+    q = law(sampler, x)
+    total = 0.5 if name == "cache" else 1.0
+    np.testing.assert_allclose(q.sum(axis=1), total, rtol=1e-4)
+    ids, log_q = draw(sampler, x, 500, seed=1)
+    assert np.isfinite(log_q).all()
+    assert np.isin(ids, np.arange(10, 30)).any()
+
+
 def test_mixed_samplers_refresh_all_or_none():
     mixed = MixedNegatives([SAMPLERS["cache"](), tree()], [1, 1])
     before, broken = mixed.state(), label_vectors(seed=9)
