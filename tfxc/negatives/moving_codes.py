@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from tfxc.negatives.checks import check_finite, check_number
+from tfxc.negatives.mapped_rows import MappedRows
 from tfxc.negatives.nystrom import Nystrom
 
 
@@ -29,7 +30,7 @@ class MovingCodes:
             out.
 
     Attributes:
-        codes: `[L, d']`, float16.
+        codes: `[L, d']`, float16; an array, or `MappedRows` of the file.
         projection: `[d, d']`, float32; what turns query vectors into codes.
         report: What the last refresh did: "encoded" labels and the "error".
 
@@ -120,7 +121,7 @@ def empty_codes(shape, path=None):
     """An array of float16, in memory or a new file, not yet of its name."""
     if path is None:
         return np.empty(shape, np.float16)
-    return np.lib.format.open_memmap(new_name(path), "w+", np.float16, shape)
+    return MappedRows(new_name(path), shape, np.float16)
 
 
 def new_name(path):

@@ -1,0 +1,62 @@
+"""Rows of a file, of which few are in memory at a time."""
+
+import mmap
+
+import numpy as np
+
+LIMIT = 2**30  # bytes of pages that stay in memory
+
+
+class MappedRows:
+    """An array in a file `.npy` that gives its memory back.
+
+    Pages of a memory map that were read or written count as memory of the
+    process until the system needs the room. These are given back after every
+    so many; what was written is in the file nevertheless.
+
+    Args:
+        path: The file, which is made anew.
+        shape: Tuple of integers.
+        dtype: Of the rows.
+    """
+
+    def __init__(self, path, shape, dtype):
+        self._map = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        self._touched = 0
+
+    @property
+    def shape(self):
+        """Of the whole array."""
+        return self._map.shape
+
+    @property
+    def dtype(self):
+        """Of the rows."""
+        return self._map.dtype
+
+    def __len__(self):
+        return len(self._map)
+
+    def __getitem__(self, rows):
+        found = np.array(self._map[rows])
+        self._touch(rows, found.nbytes)
+        return found
+
+    def __setitem__(self, rows, values):
+        self._map[rows] = values
+        self._touch(rows, self._map[rows].nbytes)
+
+    def _touch(self, rows, size):
+        """Counts pages, of which rows in any order may have one each."""
+        if not isinstance(rows, slice):
+            size = max(size, len(rows) * mmap.PAGESIZE)
+        self._touched += size
+        if self._touched > LIMIT:
+            self._touched = 0
+            release(self._map)
+
+
+def release(array):
+    """Gives the memory of a `numpy.memmap` back, where the system can."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)
