@@ -12,7 +12,8 @@ label, and to follow an encoder that changes all of them with every step:
    regression move the codes of all; sometimes encode all.
 
 Draws are uniform at first: hard negatives too early hurt. Each draw is encoded
-afresh, and joins the labels of the batch as a negative of all its queries.
+afresh, and joins the labels of the batch as a negative of all its queries. In
+place of the published chain of Metropolis and Hastings, draws weigh 1 / q.
 
 Reference: Monath et al., 2023, Improving dual-encoder training through dynamic
 indexes for negative mining, AISTATS

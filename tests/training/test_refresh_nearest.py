@@ -239,6 +239,28 @@ def test_a_search_that_dies(epoch, capsys, monkeypatch):
     assert report["moved_labels"] == 2 * LABELS
 
 
+def test_an_index_that_dies_in_the_thread(epoch, capsys, monkeypatch):
+    """Built from step 3 on; the next thread, of step 6, builds it."""
+    callback = epoch.callback(rebuild=True)
+    steps = Steps(callback)
+    steps.begin_epoch()
+    steps.begin(0)
+    assert epoch.sampler.found[1].result() is not None  # it is done by now
+    monkeypatch.setattr(epoch.index, "build", lambda _: 1 / 0)
+    steps.begin(3)
+    assert isinstance(epoch.sampler.found[1].exception(), ZeroDivisionError)
+    monkeypatch.delattr(epoch.index, "build")
+    kept = epoch.sampler.lists.numpy()
+    assert capsys.readouterr().out == ""
+    steps.begin(6)
+    output = capsys.readouterr().out
+    assert "negatives were not refreshed, the old ones stay: division" in output
+    np.testing.assert_array_equal(epoch.sampler.lists, kept)
+    steps.begin(9)
+    assert epoch.lists(9) == epoch.nearest(9, 3)
+    assert told(callback)["failed_refreshes"] == 1
+
+
 def test_vectors_that_are_not_finite(epoch, capsys):
     """At step 3; the refresh is refused, and that of step 6 works."""
     spoilt = epoch.versions[2].copy()
