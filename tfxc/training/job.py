@@ -102,8 +102,8 @@ class Job:
             every_positive: See `tfxc.data.in_batch_candidates`.
             token_dropout: See `tfxc.data.hide_tokens`.
             history: Of earlier phases.
-            callbacks: See `fit`; or a function of `NegativeMining` and queries
-                that returns them.
+            callbacks: See `fit`; also functions of `NegativeMining` and
+                queries that return one.
 
         Returns:
             The history, this phase's epochs last.
@@ -127,8 +127,10 @@ class Job:
             start=start,
             fixed="vectors" in queries.fields,
         )
-        if callable(callbacks):
-            callbacks = callbacks(mining, queries)
+        callbacks = [
+            callback(mining, queries) if callable(callback) else callback
+            for callback in callbacks
+        ]
         if num_candidates is None:
             batches = full_label_batches(
                 *(mining.current, queries, relevant, batch_size),

@@ -100,18 +100,16 @@ def nearest(recipe, job):
     lists = NearestNegatives(most, num_labels, size, recipe.seed)
     index = LabelIndex()  # the first refresh builds it
 
-    def callbacks(mining, queries):
+    def refreshes(mining, queries):
         encoded = functools.partial(encode, job.encoder, queries)
-        return [
-            RefreshNearest(
-                *(lists, index, job.label_vectors, encoded, mining),
-                *(recipe.refresh_steps, recipe.uniform_steps),
-                recipe.index_updates == "rebuild",
-            )
-        ]
+        return RefreshNearest(
+            *(lists, index, job.label_vectors, encoded, mining),
+            *(recipe.refresh_steps, recipe.uniform_steps),
+            recipe.index_updates == "rebuild",
+        )
 
     other = Uniform(num_labels, recipe.seed + 1)
-    return MixedNegatives([other, lists], [1, 1]), callbacks
+    return MixedNegatives([other, lists], [1, 1]), [refreshes]
 
 
 def midx(recipe, job):
