@@ -21,7 +21,7 @@ from tfxc.negatives import (
     Uniform,
     shared_sample,
 )
-from tfxc.negatives.nearest import set_rows
+from tfxc.negatives.sampler import set_rows
 
 ROWS, SIZE = 40, 6
 

@@ -5,6 +5,7 @@ import mmap
 import numpy as np
 
 LIMIT = 2**30  # bytes of pages that stay in memory
+AROUND = 2**16  # bytes that Linux maps around each that is read
 
 
 class MappedRows:
@@ -38,18 +39,29 @@ class MappedRows:
         return len(self._map)
 
     def __getitem__(self, rows):
-        found = np.array(self._map[rows])
-        self._touch(rows, found.nbytes)
+        if isinstance(rows, slice):
+            found = np.array(self._map[rows])
+            self._touch(found.nbytes)
+            return found
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        step = max(LIMIT // AROUND, 1)
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            found[start : start + step] = self._map[some]
+            self._touch(AROUND * len(some))
         return found
 
     def __setitem__(self, rows, values):
+        """Of rows in any order few should be written at once."""
         self._map[rows] = values
-        self._touch(rows, self._map[rows].nbytes)
+        row = self._map.nbytes // len(self)
+        if isinstance(rows, slice):
+            self._touch(row * len(range(*rows.indices(len(self)))))
+        else:
+            self._touch(AROUND * len(rows))
 
-    def _touch(self, rows, size):
-        """Counts pages, of which rows in any order may have one each."""
-        if not isinstance(rows, slice):
-            size = max(size, len(rows) * mmap.PAGESIZE)
+    def _touch(self, size):
+        """Counts bytes that are in memory now."""
         self._touched += size
         if self._touched > LIMIT:
             self._touched = 0

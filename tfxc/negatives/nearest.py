@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from tfxc.negatives.checks import check_number
-from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.sampler import Sampler, set_rows
 
 QUERIES = 4096  # that are searched for at once
 
@@ -122,23 +122,6 @@ class NearestNegatives(Sampler):
         some = lists[:, 0] >= 0
         set_rows(self.lists, rows[some], lists[some])
         return True
-
-
-def set_rows(variable, rows, values):
-    """Assigns some rows of a variable `[n, ...]`, in place where that can be.
-
-    Args:
-        variable: `keras.Variable`.
-        rows: `[m]`, int; distinct.
-        values: `[m, ...]`.
-    """
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        slices = tf.IndexedSlices(tf.convert_to_tensor(values), rows)
-        variable.value.scatter_update(slices)
-        return
-    variable.assign(ops.scatter_update(variable, rows[:, None], values))
 
 
 def nearest_wrong(index, query_vectors, relevant, size):

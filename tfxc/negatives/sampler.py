@@ -179,7 +179,25 @@ def fill(variable, array, chunk_bytes=2**27):
     rows = max(chunk_bytes * array.shape[0] // array.nbytes, 1)
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
-        variable.value[start : start + len(part)].assign(part)
+        set_rows(variable, np.arange(start, start + len(part)), part)
+
+
+def set_rows(variable, rows, values):
+    """Assigns some rows of a variable `[n, ...]`, in place where that can be.
+
+    Args:
+        variable: `keras.Variable`.
+        rows: `[m]`, int; distinct.
+        values: `[m, ...]`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        values = tf.cast(values, variable.dtype)
+        slices = tf.IndexedSlices(values, rows)
+        variable.value.scatter_update(slices)
+        return
+    variable.assign(ops.scatter_update(variable, rows[:, None], values))
 
 
 def relevance_of(ids, positives=None):
