@@ -25,6 +25,9 @@ def test_rows_are_those_of_an_array(tmp_path, rng, monkeypatch, limit):
             rows[some] = array[some]
             read = rng.permutation(700)[:100]
             np.testing.assert_array_equal(rows[read], array[read])
+            np.testing.assert_array_equal(
+                rows[read.reshape(20, 5)], array[read.reshape(20, 5)]
+            )
     np.testing.assert_array_equal(rows[:], array)
     np.testing.assert_array_equal(np.load(path), array)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sampler_cases import unit
 
-from tfxc.negatives import MovingCodes, Nystrom
+from tfxc.negatives import ClusterTreeSampler, MovingCodes, Nystrom
 
 LABELS, DIM = 500, 10
 
@@ -125,6 +125,13 @@ def test_codes_in_a_file(tmp_path, rng):
         encoder.vectors = unit(
             encoder.vectors + 0.01 * rng.normal(size=(LABELS, DIM))
         )
+    for projection in (None, here.projection):  # a tree reads both alike
+        trees = [
+            ClusterTreeSampler(codes, 20.0, 2, 4, 4, projection=projection)
+            for codes in (here.codes, there.codes)
+        ]
+        for one, two in zip(*(tree.variables for tree in trees), strict=True):
+            np.testing.assert_array_equal(one, two)
     encoder.vectors[-1, 0] = np.nan
     with pytest.raises(ValueError, match="finite"):
         there.refresh(0)

@@ -43,13 +43,15 @@ class MappedRows:
             found = np.array(self._map[rows])
             self._touch(found.nbytes)
             return found
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        rows = np.asarray(rows)
+        flat = rows.reshape(-1)
+        found = np.empty((len(flat), *self.shape[1:]), self.dtype)
         step = max(LIMIT // AROUND, 1)
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
+        for start in range(0, len(flat), step):
+            some = flat[start : start + step]
             found[start : start + step] = self._map[some]
             self._touch(AROUND * len(some))
-        return found
+        return found.reshape(rows.shape + self.shape[1:])
 
     def __setitem__(self, rows, values):
         """Of rows in any order few should be written at once."""
