@@ -16,6 +16,7 @@ beside the results.
 import argparse
 import contextlib
 import functools
+import itertools
 import os
 import pathlib
 import statistics
@@ -25,6 +26,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # for `python -m`
 
+from label_groups import partitions
 from prepared_job import prepared_job
 from record import RESULTS, read_results, write_results
 
@@ -96,7 +98,9 @@ def kept_vectors(options, dataset, seed):
     file = options.keep / f"{dataset}-{options.epochs}-{seed}.npz"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **trained_vectors(data, options.epochs, seed))
+        part = file.with_suffix(".part.npz")
+        np.savez(part, **trained_vectors(data, options.epochs, seed))
+        part.replace(file)
     with np.load(file) as arrays:
         return dict(arrays)
 
@@ -115,9 +119,10 @@ def trained_vectors(data, epochs, seed):
     half_way = []
     with prepared_job(recipe, data) as job:
         half = epochs * len(job.rows) // recipe.batch_size // 2
+        steps = itertools.count(1)  # of all epochs
 
         def keep_labels(step, logs=None):
-            if step == half:
+            if next(steps) == half:
                 half_way.append(job.label_vectors())
 
         ngame.train_encoder(
@@ -256,72 +261,6 @@ def finite_mean(figures):
 
     mean = float(np.mean(figures))
     return mean if np.isfinite(mean) else None
-
-
-def partitions(queries, labels, beta):
-    """Other groups than the sampler's, of which as many labels are opened.
-
-    Groups of an SG tree have any size, which a sampler of static shapes cannot
-    open; so this counts labels, not groups, and computes the rest in full.
-    """
-    from tfxc.negatives import balanced_partition, sg_tree
-
-    groups = max(len(labels) // 48, 2)
-    makers = {
-        "balanced two-means": lambda: balanced_partition(labels),
-        **{
-            f"an SG tree, base {base}": lambda base=base: sg_tree(
-                labels, base
-            ).partition([groups])
-            for base in (1.15, 1.3)
-        },
-    }
-    rows = {}
-    for name, make in makers.items():
-        begun = time.perf_counter()
-        tree = make()
-        made = time.perf_counter() - begun
-        distance = of_groups(tree, queries, labels, beta)
-        rows[name] = {
-            "groups": len(tree.levels[-1]) - 1,
-            "largest": int(max(tree.levels[-1][1:] - tree.levels[-1][:-1])),
-            "median_total_variation": distance,
-            "seconds_to_build": made,
-        }
-        print(name, rows[name], flush=True)
-    return rows
-
-
-def of_groups(tree, queries, labels, beta):
-    """The median distance by groups of which 96 x 49 labels are opened."""
-    import numpy as np
-    from scipy.special import softmax
-
-    from tfxc.negatives.tree_arrays import main_directions
-
-    splits = tree.levels[-1]
-    sizes = np.diff(splits)
-    means, _ = tree.summaries(labels)[-1]
-    directions = main_directions(labels, tree, means, 32)
-    owner = np.empty(len(labels), int)
-    owner[tree.order] = np.repeat(np.arange(len(sizes)), sizes)
-    of_means = beta * queries @ means.T
-    nearest = np.argsort(-of_means - np.log(sizes), axis=1)
-    opened = np.zeros(of_means.shape, bool)
-    within = np.cumsum(sizes[nearest], axis=1) <= 96 * 49
-    within[:, 0] = True
-    np.put_along_axis(opened, nearest, within, axis=1)
-    gaps = (labels - means[owner]) @ directions
-    seen = of_means[:, owner] + beta * (queries @ directions) @ gaps.T
-    scores = np.where(opened[:, owner], seen, of_means[:, owner])
-    exact = beta * queries @ labels.T
-    best = np.where(opened[:, owner], seen, -np.inf)
-    best = np.argsort(-best, axis=1)[:, :384]
-    np.put_along_axis(
-        *(scores, best, np.take_along_axis(exact, best, axis=1)), axis=1
-    )
-    gap = softmax(scores, axis=1) - softmax(exact, axis=1)
-    return float(np.median(np.abs(gap).sum(axis=1) / 2))
 
 
 def exact_milliseconds(queries, labels, beta):

@@ -1,8 +1,8 @@
 """Invariants of samplers in a model that is not ours:
 
-- a plain `keras.Model` trains with any of them, compiled by XLA, once; what it
-  learns is what the full softmax would teach;
-- the size of a batch must be known, and what is wrong else is told.
+- a plain `keras.Model` trains with any of them, compiled by XLA, once, and
+  learns to tell the labels apart;
+- a batch of unknown size is refused with what to do about it.
 """
 
 import keras

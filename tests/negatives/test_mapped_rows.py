@@ -17,7 +17,8 @@ def test_rows_are_those_of_an_array(tmp_path, rng, monkeypatch, limit):
     monkeypatch.setattr(mapped_rows, "LIMIT", limit)
     path, array = tmp_path / "rows.npy", np.zeros((700, 9), np.float16)
     rows = MappedRows(path, array.shape, array.dtype)
-    assert (rows.shape, rows.dtype, len(rows)) == ((700, 9), np.float16, 700)
+    assert (rows.shape, len(rows)) == ((700, 9), 700)
+    assert rows[:1].dtype == rows[[0]].dtype == np.float16
     for _ in range(40):
         start = rng.integers(700)
         for some in (slice(start, start + 50), rng.permutation(700)[:30]):

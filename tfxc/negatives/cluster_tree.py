@@ -217,7 +217,8 @@ class ClusterTreeSampler(Sampler):
         target = super().law(queries)
         return chain_law(target, self.proposals(queries), self.steps)
 
-    def proposals(self, queries, **batch):
+    def proposals(self, queries):
+        """As `law`, of what a chain proposes: without `steps` the same."""
         return all_log_probs(self._log_proposal, queries, self.num_labels)
 
     def partition(self, queries):

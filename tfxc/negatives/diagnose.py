@@ -72,7 +72,9 @@ def diagnose(
     log_q = sampler.law(queries, **batch)
     p, q = np.exp(log_p), np.exp(log_q)
     found = {"total_variation": np.abs(p - q).sum(axis=1) / 2}
-    found["acceptance"] = acceptance(log_p, sampler.proposals(queries, **batch))
+    chain = getattr(sampler, "steps", 0)
+    proposed = sampler.proposals(queries) if chain else log_q
+    found["acceptance"] = acceptance(log_p, proposed)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (log_p - log_q), 0)
     found["kl"] = terms.sum(axis=1)

@@ -30,11 +30,6 @@ class MappedRows:
         """Of the whole array."""
         return self._map.shape
 
-    @property
-    def dtype(self):
-        """Of the rows."""
-        return self._map.dtype
-
     def __len__(self):
         return len(self._map)
 
@@ -45,7 +40,7 @@ class MappedRows:
             return found
         rows = np.asarray(rows)
         flat = rows.reshape(-1)
-        found = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        found = np.empty((len(flat), *self.shape[1:]), self._map.dtype)
         step = max(LIMIT // AROUND, 1)
         for start in range(0, len(flat), step):
             some = flat[start : start + step]

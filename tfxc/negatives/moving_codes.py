@@ -109,7 +109,7 @@ class MovingCodes:
             check_finite(new)
             codes[start : start + len(ids)] = nystrom.codes(new)
         if self.path:  # an old file is gone once nobody reads it
-            new_name(self.path).rename(self.path)
+            new_name(self.path).replace(self.path)
         self.codes, self.nystrom = codes, nystrom
         self.report = {
             "encoded": self.num_labels + len(landmarks),

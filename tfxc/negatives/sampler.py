@@ -74,10 +74,6 @@ class Sampler(keras.layers.Layer):
         """log Q of every label: `[b, L]`, float64; takes as much memory."""
         return all_log_probs(self.log_prob, queries, self.num_labels, **batch)
 
-    def proposals(self, queries, **batch):
-        """As `law`, of what a chain of the sampler, if it has one, proposes."""
-        return self.law(queries, **batch)
-
     def components(self, num):
         """Who makes how many of `num` draws: `[(sampler, count)]`."""
         return [(self, num)]
