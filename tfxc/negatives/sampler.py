@@ -163,11 +163,12 @@ def all_log_probs(log_prob, queries, num_labels, **batch):
     )
 
 
-def fill(variable, array, chunk_bytes=2**27):
+def fill(variable, array, chunk_bytes=2**23):
     """Assigns an array to a variable, a chunk of rows at a time if it is large.
 
     So that what the array reads from, and copies made on the way, never are as
-    large as the variable.
+    large as the variable. Chunks are small, as some arrays compute their rows
+    from much more: sketches from sixteen times their bytes.
     """
     if array.nbytes <= chunk_bytes or keras.backend.backend() != "tensorflow":
         variable.assign(array[:] if array.shape else array)
