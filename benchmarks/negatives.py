@@ -32,11 +32,12 @@ from record import RESULTS, read_results, write_results
 
 from tfxc.allocator import keep_freed_memory
 
-QUERIES, DRAWS = 256, 64
+QUERIES, DRAWS, NEAREST = 256, 64, 32
 FIGURES = ("total_variation", "kl", "effective", "acceptance")
 # Lines of the drawing: what names of samplers begin and end with.
 LINES = (
-    *(("uniform", ""), ("unigram", ""), ("cache", ""), ("midx", "words")),
+    *(("uniform", ""), ("unigram", ""), ("in-batch", ""), ("cache", "")),
+    *(("nearest", "32"), ("nearest", "uniform"), ("midx", "words")),
     *(("tree", "no sketches"), ("tree", "chain of 4")),
     *(("tree", "exact"), ("tree", "landmarks")),
 )
@@ -113,6 +114,7 @@ def trained_vectors(data, epochs, seed):
     from keras.callbacks import LambdaCallback
 
     from models import ngame
+    from tfxc.negatives import drawn_frequency
 
     constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
     recipe = dataclasses.replace(constructor(), epochs=epochs, seed=seed)
@@ -131,18 +133,27 @@ def trained_vectors(data, epochs, seed):
         rows = job.held_out[:QUERIES]
         relevant = job.relevant.take(rows)
         positives = relevant.ids[relevant.splits[:-1]]
-        counts = job.relevant.take(job.rows).counts()
+        learned = job.relevant.take(job.rows)
         return {
             "queries": job.query_vectors(rows),
             "labels": job.label_vectors(),
             "labels_half_way": half_way[0],
             "positives": np.asarray(positives),
-            "counts": counts,
+            "counts": learned.counts(),
+            "frequency": drawn_frequency(learned),
         }
 
 
-def samplers_of(labels, counts, beta):
-    """`{name: (what it knows of labels, function of it that makes it)}`."""
+def samplers_of(labels, counts, frequency, beta, lists):
+    """`{name: (what it knows of labels, function of it that makes it)}`.
+
+    Args:
+        labels: `[L, d]`, float32.
+        counts: `[L]`, int; training rows of each label.
+        frequency: `[L]`, float; of each label in batches.
+        beta: The inverse temperature.
+        lists: Function of `NearestNegatives` and labels that finds its lists.
+    """
     import numpy as np
 
     from tfxc import negatives
@@ -155,6 +166,15 @@ def samplers_of(labels, counts, beta):
 
     def midx(words):
         return lambda labels: negatives.Midx(labels, beta, words=words)
+
+    def nearest(labels):
+        sampler = negatives.NearestNegatives(QUERIES, size, NEAREST)
+        lists(sampler, labels)
+        return sampler
+
+    def mixed(labels):
+        parts = [negatives.Uniform(size), nearest(labels)]
+        return negatives.MixedNegatives(parts, [1, 1])
 
     def tree(opened, exact, **options):
         return lambda labels: negatives.ClusterTreeSampler(
@@ -172,6 +192,9 @@ def samplers_of(labels, counts, beta):
     of_labels = {
         "uniform": lambda labels: negatives.Uniform(size),
         "unigram": lambda labels: negatives.Unigram(counts),
+        "in-batch, log q": lambda labels: negatives.InBatch(frequency),
+        f"nearest {NEAREST}": nearest,
+        f"nearest {NEAREST} and uniform": mixed,
         "cache of a sixteenth": cache,
         **{f"midx, {n} words": midx(n) for n in (64, 256)},
         **{f"tree, {n} opened, no sketches": tree(n, size) for n in (2, 4, 8)},
@@ -190,7 +213,9 @@ def samplers_of(labels, counts, beta):
     }
 
 
-def measured(queries, labels, labels_half_way, positives, counts, beta):
+def measured(
+    queries, labels, labels_half_way, positives, counts, frequency, beta
+):
     """The figures of all samplers: means over the queries.
 
     Args:
@@ -199,6 +224,7 @@ def measured(queries, labels, labels_half_way, positives, counts, beta):
         labels_half_way: The same, as they were at half of the training.
         positives: `[QUERIES]`, int; a right label of each query.
         counts: `[L]`, int; training rows of each label.
+        frequency: `[L]`, float; of each label in batches.
         beta: The inverse temperature.
 
     Returns:
@@ -209,17 +235,20 @@ def measured(queries, labels, labels_half_way, positives, counts, beta):
     from tfxc.negatives import ClusterTreeSampler, diagnose
 
     rows = {}
-    older = samplers_of(labels_half_way, counts, beta)
+    lists = functools.partial(find_lists, queries, positives)
+    of_all = counts, frequency, beta, lists
+    older = samplers_of(labels_half_way, *of_all)
+    batch = {"rows": np.arange(len(queries)), "candidates": positives}
     exact = exact_milliseconds(queries, labels, beta)
-    for name, (now, make) in samplers_of(labels, counts, beta).items():
+    for name, (now, make) in samplers_of(labels, *of_all).items():
         begun = time.perf_counter()
         sampler = make(*now)
         made = time.perf_counter() - begun
         common = queries, labels, beta, positives, DRAWS
-        found = diagnose(sampler, *common, 20, refresh=lambda: None)
+        found = diagnose(sampler, *common, 20, refresh=lambda: None, **batch)
         stale = make(*older[name][0])
-        refresh = functools.partial(stale.refresh, *now)
-        aged = diagnose(stale, *common, 1, refresh=refresh)
+        refresh = functools.partial(renew, stale, now, lists)
+        aged = diagnose(stale, *common, 1, refresh=refresh, **batch)
         rows[name] = {
             **{figure: finite_mean(found[figure]) for figure in FIGURES},
             **{
@@ -253,6 +282,32 @@ def measured(queries, labels, labels_half_way, positives, counts, beta):
         "samplers": rows,
         "partitions": partitions(queries, labels, beta),
     }
+
+
+def find_lists(queries, positives, sampler, labels):
+    """Gives `NearestNegatives` the nearest wrong labels of each query."""
+    import numpy as np
+
+    from tfxc.data import LabelLists
+    from tfxc.negatives import LabelIndex
+
+    index = LabelIndex()
+    index.build(labels)
+    rows = np.arange(len(queries))
+    relevant = LabelLists.from_pairs(rows, positives, len(rows), len(labels))
+    sampler.start(index, queries, relevant)
+    sampler.finish()
+
+
+def renew(sampler, now, lists):
+    """Lets a sampler follow the labels: `now`, see `samplers_of`."""
+    from tfxc.negatives import NearestNegatives
+
+    for part, _ in sampler.components(DRAWS):
+        if isinstance(part, NearestNegatives):
+            lists(part, *now)
+        else:
+            part.refresh(*now)
 
 
 def finite_mean(figures):

@@ -33,7 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from record import timed_command, write_results
+from record import read_results, timed_command, write_results
 
 DIM, QUERIES, DRAWS, JUDGED = 128, 256, 64, 8
 SAMPLE = 4096  # labels that are encoded beside the landmarks
@@ -55,7 +55,7 @@ def main():
         [labels] = options.labels
         options.into.write_text(json.dumps(measured(labels, options.folder)))
         return
-    rows = {}
+    rows = read_results("negatives_scale")
     for labels in options.labels:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             into = pathlib.Path(folder) / "row.json"

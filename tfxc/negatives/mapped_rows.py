@@ -5,7 +5,7 @@ import mmap
 import numpy as np
 
 LIMIT = 2**30  # bytes of pages that stay in memory
-AROUND = 2**16  # bytes that Linux maps around each that is read
+AROUND = 2**21  # bytes that Linux may map around each that is read
 
 
 class MappedRows:
@@ -13,7 +13,8 @@ class MappedRows:
 
     Pages of a memory map that were read or written count as memory of the
     process until the system needs the room. These are given back after every
-    so many; what was written is in the file nevertheless.
+    so many; what was written is in the file nevertheless. Rows in any order are
+    read in that of the file, so that it passes through memory once.
 
     Args:
         path: The file, which is made anew.
@@ -35,34 +36,50 @@ class MappedRows:
 
     def __getitem__(self, rows):
         if isinstance(rows, slice):
-            found = np.array(self._map[rows])
-            self._touch(found.nbytes)
-            return found
+            self._touch(self._row_bytes * len(range(*rows.indices(len(self)))))
+            return np.array(self._map[rows])
         rows = np.asarray(rows)
         flat = rows.reshape(-1)
+        order = np.argsort(flat)
         found = np.empty((len(flat), *self.shape[1:]), self._map.dtype)
-        step = max(LIMIT // AROUND, 1)
-        for start in range(0, len(flat), step):
-            some = flat[start : start + step]
-            found[start : start + step] = self._map[some]
-            self._touch(AROUND * len(some))
+        for some in self._parts(flat[order]):
+            found[order[some]] = self._map[flat[order[some]]]
         return found.reshape(rows.shape + self.shape[1:])
 
     def __setitem__(self, rows, values):
-        """Of rows in any order few should be written at once."""
-        self._map[rows] = values
-        row = self._map.nbytes // len(self)
+        """Rows are a slice, or distinct."""
         if isinstance(rows, slice):
-            self._touch(row * len(range(*rows.indices(len(self)))))
-        else:
-            self._touch(AROUND * len(rows))
+            self._touch(self._row_bytes * len(range(*rows.indices(len(self)))))
+            self._map[rows] = values
+            return
+        rows = np.asarray(rows)
+        values = np.broadcast_to(values, (len(rows), *self.shape[1:]))
+        order = np.argsort(rows)
+        for some in self._parts(rows[order]):
+            self._map[rows[order[some]]] = values[order[some]]
+
+    @property
+    def _row_bytes(self):
+        return self._map.nbytes // len(self)
+
+    def _parts(self, rows):
+        """Slices of ascending rows, of which each may be in memory at once."""
+        step = max(LIMIT // self._row_bytes, 1)
+        ends = np.searchsorted(rows, np.arange(step, len(self) + step, step))
+        start = 0
+        for end in ends.tolist():
+            if end > start:
+                most = AROUND * (end - start)
+                self._touch(min(most, step * self._row_bytes))
+                yield slice(start, end)
+            start = end
 
     def _touch(self, size):
-        """Counts bytes that are in memory now."""
-        self._touched += size
-        if self._touched > LIMIT:
+        """Counts bytes that are in memory soon."""
+        if self._touched + size > LIMIT:
             self._touched = 0
             release(self._map)
+        self._touched += size
 
 
 def release(array):
