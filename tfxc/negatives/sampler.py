@@ -182,6 +182,9 @@ def fill(variable, array, chunk_bytes=2**23):
 def set_rows(variable, rows, values):
     """Assigns some rows of a variable `[n, ...]`, in place where that can be.
 
+    TensorFlow copies a variable that was written so whenever it is read outside
+    of a compiled function.
+
     Args:
         variable: `keras.Variable`.
         rows: `[m]`, int; distinct.
