@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from tfxc.negatives.bisection import is_among
+from tfxc.negatives.bisection import is_among, num_at_most
 from tfxc.negatives.scores import exact_scores, num_levels, products
 
 LARGEST = 2**31 - 1  # place in an array that int32 can tell
@@ -39,9 +39,10 @@ def label_scores(arrays, queries, found, place):
 
 def group_of(splits, place):
     """The group that has each place: int32."""
-    flat = ops.reshape(place, (-1,))
-    group = ops.searchsorted(splits, flat, side="right")
-    return ops.reshape(ops.cast(group, "int32") - 1, place.shape)
+    # Not `searchsorted`, for which XLA compares each place with all splits.
+    flat = ops.reshape(ops.cast(place, "int32"), (1, -1))
+    group = num_at_most(ops.convert_to_tensor(splits)[None], flat) - 1
+    return ops.reshape(group, place.shape)
 
 
 def mean_of(arrays, level, group, place):
