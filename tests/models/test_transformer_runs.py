@@ -17,6 +17,8 @@ from train_command import files_below, run_here
 EPOCHS = ["--epochs", 15, "--dense-learning-rate", 0.002]
 EPOCHS += ["--temperature", 0.1]
 CHUNKS = ["--chunk-rows", 8]
+DRAWS = ["--batch-size", 16, "--num-candidates", 16, "--num-negatives", 8]
+DRAWS += ["--uniform-steps", 4, "--refresh-steps", 4]
 
 
 @pytest.fixture
@@ -34,6 +36,8 @@ def weights(tmp_path):
         ["ngame", *EPOCHS, "--mixed-precision", "bfloat16"],
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
         ["dexml", *EPOCHS, *CHUNKS],
+        ["dynamic_index", *EPOCHS, *DRAWS, "--negatives", "tree"],
+        ["ance", *EPOCHS, *CHUNKS, *DRAWS],
     ],
 )
 def test_a_run(tmp_path, weights, arguments):

@@ -107,17 +107,19 @@ class DrawnNegatives:
 def joined(candidates, drawn, padding=0):
     """Rows of candidates, then of draws; shorter ones are padded: `[c + n, w]`.
 
+    Widths may be known no sooner than the step is compiled, see
+    `tfxc.data.Sequences`.
+
     Args:
         candidates: `[c, w]`.
         drawn: `[n, w']`.
         padding: What shorter rows end with.
     """
-    width = max(candidates.shape[1], drawn.shape[1])
+    drawn = ops.cast(drawn, candidates.dtype)
+    widths = [tf.shape(rows)[1] for rows in (candidates, drawn)]
+    width = tf.maximum(*widths)
     parts = [
-        ops.pad(
-            *(rows, [[0, 0], [0, width - rows.shape[1]]]),
-            constant_values=padding,
-        )
-        for rows in (candidates, ops.cast(drawn, candidates.dtype))
+        tf.pad(rows, [[0, 0], [0, width - own]], constant_values=padding)
+        for rows, own in zip((candidates, drawn), widths, strict=True)
     ]
     return ops.concatenate(parts, axis=0)
