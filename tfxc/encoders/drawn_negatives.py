@@ -107,7 +107,7 @@ class DrawnNegatives:
 def joined(candidates, drawn, padding=0):
     """Rows of candidates, then of draws; shorter ones are padded: `[c + n, w]`.
 
-    Widths may be known no sooner than the step is compiled, see
+    Widths may be known no sooner than a step is compiled, see
     `tfxc.data.Sequences`.
 
     Args:
