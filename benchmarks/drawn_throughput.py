@@ -111,6 +111,7 @@ def measured(case, data, encoder, kinds, windows):
         step[arm] = took / steps
     return {
         arm: {
+            "windows": windows,
             "step_ms": 1000 * took,
             "throughput_percent": 100 * step["none"] / took,
             "ms_per_negative": 1000

@@ -16,7 +16,6 @@ beside the results.
 import argparse
 import contextlib
 import functools
-import itertools
 import os
 import pathlib
 import statistics
@@ -26,13 +25,13 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # for `python -m`
 
+from compared_samplers import DRAWS, find_lists, renew, samplers_of
 from label_groups import partitions
-from prepared_job import prepared_job
 from record import RESULTS, read_results, write_results
+from trained_vectors import QUERIES, kept_vectors
 
 from tfxc.allocator import keep_freed_memory
 
-QUERIES, DRAWS, NEAREST = 256, 64, 32
 FIGURES = ("total_variation", "kl", "effective", "acceptance")
 # Lines of the drawing: what names of samplers begin and end with.
 LINES = (
@@ -87,130 +86,6 @@ def mean(by_seed):
             for name in first
         }
     return None if None in found else statistics.mean(found)
-
-
-def kept_vectors(options, dataset, seed):
-    """`trained_vectors`, from `--keep` if they are there."""
-    import numpy as np
-
-    data = options.data / dataset
-    if options.keep is None:
-        return trained_vectors(data, options.epochs, seed)
-    file = options.keep / f"{dataset}-{options.epochs}-{seed}.npz"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.npz")
-        np.savez(part, **trained_vectors(data, options.epochs, seed))
-        part.replace(file)
-    with np.load(file) as arrays:
-        return dict(arrays)
-
-
-def trained_vectors(data, epochs, seed):
-    """Arrays of an encoder on real data, by name: see `measured`."""
-    import dataclasses
-
-    import numpy as np
-    from keras.callbacks import LambdaCallback
-
-    from models import ngame
-    from tfxc.negatives import drawn_frequency
-
-    constructor = getattr(ngame.Recipe, data.name.replace("-", "_"))
-    recipe = dataclasses.replace(constructor(), epochs=epochs, seed=seed)
-    half_way = []
-    with prepared_job(recipe, data) as job:
-        half = epochs * len(job.rows) // recipe.batch_size // 2
-        steps = itertools.count(1)  # of all epochs
-
-        def keep_labels(step, logs=None):
-            if next(steps) == half:
-                half_way.append(job.label_vectors())
-
-        ngame.train_encoder(
-            recipe, job, [LambdaCallback(on_train_batch_end=keep_labels)]
-        )
-        rows = job.held_out[:QUERIES]
-        relevant = job.relevant.take(rows)
-        positives = relevant.ids[relevant.splits[:-1]]
-        learned = job.relevant.take(job.rows)
-        return {
-            "queries": job.query_vectors(rows),
-            "labels": job.label_vectors(),
-            "labels_half_way": half_way[0],
-            "positives": np.asarray(positives),
-            "counts": learned.counts(),
-            "frequency": drawn_frequency(learned),
-        }
-
-
-def samplers_of(labels, counts, frequency, beta, lists):
-    """`{name: (what it knows of labels, function of it that makes it)}`.
-
-    Args:
-        labels: `[L, d]`, float32.
-        counts: `[L]`, int; training rows of each label.
-        frequency: `[L]`, float; of each label in batches.
-        beta: The inverse temperature.
-        lists: Function of `NearestNegatives` and labels that finds its lists.
-    """
-    import numpy as np
-
-    from tfxc import negatives
-
-    size = len(labels)
-    some = np.random.default_rng(0).permutation(size)[: max(size // 16, 32)]
-
-    def cache(labels):
-        return negatives.NegativeCache(some, labels[some], size, beta)
-
-    def midx(words):
-        return lambda labels: negatives.Midx(labels, beta, words=words)
-
-    def nearest(labels):
-        sampler = negatives.NearestNegatives(QUERIES, size, NEAREST)
-        lists(sampler, labels)
-        return sampler
-
-    def mixed(labels):
-        parts = [negatives.Uniform(size), nearest(labels)]
-        return negatives.MixedNegatives(parts, [1, 1])
-
-    def tree(opened, exact, **options):
-        return lambda labels: negatives.ClusterTreeSampler(
-            labels, beta, opened=opened, exact=exact, **options
-        )
-
-    def tree_of_codes(codes, basis):
-        return negatives.ClusterTreeSampler(codes, beta, projection=basis)
-
-    def coded(landmarks):
-        rows = np.random.default_rng(1).permutation(size)[:landmarks]
-        nystrom = negatives.Nystrom(labels[rows])
-        return nystrom.codes(labels), nystrom.basis
-
-    of_labels = {
-        "uniform": lambda labels: negatives.Uniform(size),
-        "unigram": lambda labels: negatives.Unigram(counts),
-        "in-batch, log q": lambda labels: negatives.InBatch(frequency),
-        f"nearest {NEAREST}": nearest,
-        f"nearest {NEAREST} and uniform": mixed,
-        "cache of a sixteenth": cache,
-        **{f"midx, {n} words": midx(n) for n in (64, 256)},
-        **{f"tree, {n} opened, no sketches": tree(n, size) for n in (2, 4, 8)},
-        "tree, 8 opened, chain of 4": tree(8, size, steps=4),
-        **{
-            f"tree, {n} opened, {k} exact": tree(n, k)
-            for n, k in ((24, 96), (48, 192), (96, 384), (192, 768))
-        },
-    }
-    return {
-        **{name: ((labels,), make) for name, make in of_labels.items()},
-        **{
-            f"tree, {n} landmarks": (coded(n), tree_of_codes)
-            for n in (128, 256)
-        },
-    }
 
 
 def measured(
@@ -282,32 +157,6 @@ def measured(
         "samplers": rows,
         "partitions": partitions(queries, labels, beta),
     }
-
-
-def find_lists(queries, positives, sampler, labels):
-    """Gives `NearestNegatives` the nearest wrong labels of each query."""
-    import numpy as np
-
-    from tfxc.data import LabelLists
-    from tfxc.negatives import LabelIndex
-
-    index = LabelIndex()
-    index.build(labels)
-    rows = np.arange(len(queries))
-    relevant = LabelLists.from_pairs(rows, positives, len(rows), len(labels))
-    sampler.start(index, queries, relevant)
-    sampler.finish()
-
-
-def renew(sampler, now, lists):
-    """Lets a sampler follow the labels: `now`, see `samplers_of`."""
-    from tfxc.negatives import NearestNegatives
-
-    for part, _ in sampler.components(DRAWS):
-        if isinstance(part, NearestNegatives):
-            lists(part, *now)
-        else:
-            part.refresh(*now)
 
 
 def finite_mean(figures):

@@ -7,8 +7,12 @@
 - no P / Q exceeds the bound, which is finite;
 - a Metropolis-Hastings chain has the softmax for its law, and draws near it;
 - a refresh keeps all shapes, and the old state where vectors are not finite;
+- the law of a label takes no comparison with each group;
 - out of memory and in memory, labels are split into the same kind of groups.
 """
+
+import math
+import re
 
 import numpy as np
 import pytest
@@ -55,6 +59,19 @@ def test_partitions_are_nested(labels, branching, leaf):
         np.testing.assert_array_equal(
             found.levels[level + 1][children], found.levels[level]
         )
+
+
+def test_labels_are_not_compared_with_all_groups():
+    """XLA's `searchsorted` does, and holds an array of both."""
+    splits = np.arange(0, 7 * 1013 + 1, 7, dtype=np.int32)
+    place = tf.random.uniform([509], 0, 7 * 1013, tf.int32, seed=0)
+    found = tf.function(partition_law.group_of, jit_compile=True)
+    np.testing.assert_array_equal(found(splits, place), place // 7)
+    program = found.experimental_get_compiler_ir(splits, place)("hlo")
+    sizes = re.findall(r"\[([\d,]+)\]", program)
+    assert "1,509" in sizes  # what is compared is among them
+    most = max(math.prod(map(int, size.split(","))) for size in sizes)
+    assert most <= 2 * len(splits)
 
 
 @pytest.mark.parametrize("rows", [7, 10_000])

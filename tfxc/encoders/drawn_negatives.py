@@ -4,7 +4,6 @@ import dataclasses
 import typing
 
 import tensorflow as tf
-from keras import ops
 
 from tfxc.losses import sampled_softmax
 from tfxc.negatives import relevance_of, shared_sample
@@ -115,11 +114,11 @@ def joined(candidates, drawn, padding=0):
         drawn: `[n, w']`.
         padding: What shorter rows end with.
     """
-    drawn = ops.cast(drawn, candidates.dtype)
+    drawn = tf.cast(drawn, candidates.dtype)
     widths = [tf.shape(rows)[1] for rows in (candidates, drawn)]
     width = tf.maximum(*widths)
     parts = [
         tf.pad(rows, [[0, 0], [0, width - own]], constant_values=padding)
         for rows, own in zip((candidates, drawn), widths, strict=True)
     ]
-    return ops.concatenate(parts, axis=0)
+    return tf.concat(parts, axis=0)

@@ -36,47 +36,44 @@ class MappedRows:
 
     def __getitem__(self, rows):
         if isinstance(rows, slice):
-            self._touch(self._row_bytes * len(range(*rows.indices(len(self)))))
+            self._touch_slice(rows)
             return np.array(self._map[rows])
         rows = np.asarray(rows)
         flat = rows.reshape(-1)
-        order = np.argsort(flat)
         found = np.empty((len(flat), *self.shape[1:]), self._map.dtype)
-        for some in self._parts(flat[order]):
-            found[order[some]] = self._map[flat[order[some]]]
+        for places in self._parts(flat):
+            found[places] = self._map[flat[places]]
         return found.reshape(rows.shape + self.shape[1:])
 
     def __setitem__(self, rows, values):
         """Rows are a slice, or distinct."""
         if isinstance(rows, slice):
-            self._touch(self._row_bytes * len(range(*rows.indices(len(self)))))
+            self._touch_slice(rows)
             self._map[rows] = values
             return
-        rows = np.asarray(rows)
         values = np.broadcast_to(values, (len(rows), *self.shape[1:]))
-        order = np.argsort(rows)
-        for some in self._parts(rows[order]):
-            self._map[rows[order[some]]] = values[order[some]]
+        for places in self._parts(rows):
+            self._map[rows[places]] = values[places]
 
     @property
     def _row_bytes(self):
         return self._map.nbytes // len(self)
 
     def _parts(self, rows):
-        """Slices of ascending rows, of which each may be in memory at once."""
+        """Places in `rows`, by ranges of the file that may be in memory."""
+        order = np.argsort(rows)
         step = max(LIMIT // self._row_bytes, 1)
-        ends = np.searchsorted(rows, np.arange(step, len(self) + step, step))
-        start = 0
-        for end in ends.tolist():
-            if end > start:
-                most = AROUND * (end - start)
-                self._touch(min(most, step * self._row_bytes))
-                yield slice(start, end)
-            start = end
+        ends = np.arange(step, len(self), step)
+        for places in np.split(order, np.searchsorted(rows[order], ends)):
+            self._touch(min(AROUND * len(places), step * self._row_bytes))
+            yield places
+
+    def _touch_slice(self, rows):
+        self._touch(self._row_bytes * len(range(*rows.indices(len(self)))))
 
     def _touch(self, size):
-        """Counts bytes that are in memory soon."""
-        if self._touched + size > LIMIT:
+        """Counts bytes that are in memory soon; small files stay there."""
+        if self._map.nbytes > LIMIT < self._touched + size:
             self._touched = 0
             release(self._map)
         self._touched += size
