@@ -113,7 +113,9 @@ def measured(
     lists = functools.partial(find_lists, queries, positives)
     of_all = counts, frequency, beta, lists
     older = samplers_of(labels_half_way, *of_all)
-    batch = {"rows": np.arange(len(queries)), "candidates": positives}
+    rng = np.random.default_rng(0)  # labels that a training batch brings along
+    candidates = rng.choice(len(labels), len(queries), p=frequency)
+    batch = {"rows": np.arange(len(queries)), "candidates": candidates}
     exact = exact_milliseconds(queries, labels, beta)
     for name, (now, make) in samplers_of(labels, *of_all).items():
         begun = time.perf_counter()
