@@ -6,7 +6,9 @@ import typing
 import tensorflow as tf
 
 from tfxc.losses import sampled_softmax
-from tfxc.negatives import relevance_of, shared_sample
+from tfxc.negatives import Known, share_of_known, shared_sample
+
+EPSILON, TINY = 1e-6, 1e-30
 
 
 class Draw(typing.NamedTuple):
@@ -18,12 +20,15 @@ class Draw(typing.NamedTuple):
         log_q: `[num]`, float32.
         relevance: `[q, num]`, int8: 0, or -1 for what is right for a query, or
             a candidate of the batch anyway.
+        log_odds: `[q]`, float32; see `tfxc.losses.sampled_softmax`, `None`
+            where its estimator asks for none.
     """
 
     inputs: typing.Any
     ids: typing.Any
     log_q: typing.Any
     relevance: typing.Any
+    log_odds: typing.Any = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +49,10 @@ class DrawnNegatives:
         temperature: Divides the scores.
         estimator: See `tfxc.losses.sampled_softmax`; with "hard_negatives"
             draws are further candidates of the model's loss, whatever it is.
+            "by_law" needs a sampler with `inverse_temperature`, at 0 of which
+            its law says nothing.
         padding: What follows the tokens of a short label.
+        tries: See `shared_sample`; with 1 a query may draw its own positives.
     """
 
     sampler: typing.Any
@@ -53,8 +61,15 @@ class DrawnNegatives:
     temperature: float = 1.0
     estimator: str = "sampled_softmax"
     padding: int = 0
+    tries: int = 8
 
     def __post_init__(self):
+        follows = hasattr(self.sampler, "inverse_temperature")
+        if self.estimator == "by_law" and not follows:
+            raise ValueError(
+                '"by_law" must be given a `sampler` whose law is near the '
+                f"softmax. Received: {self.sampler}"
+            )
         # As tensors: arrays would become constants of the compiled step.
         labels = tf.nest.map_structure(tf.constant, self.labels)
         object.__setattr__(self, "labels", labels)
@@ -65,21 +80,25 @@ class DrawnNegatives:
         Args:
             queries: `[q, d]`; the vectors of this step, without gradient.
             batch: With "positives" `[q, p]`, "rows" `[q]` and "candidate_ids"
-                `[c]`, int, with -1 for none.
+                `[c]`, int, with -1 for none, and "relevance" `[q, c]`.
         """
+        known = Known(batch["positives"], batch["candidate_ids"])
         ids, log_q = shared_sample(
             self.sampler,
             queries,
             self.num,
+            known=known,
+            tries=self.tries,
             rows=batch["rows"],
         )
         inputs = tf.nest.map_structure(
             lambda rows: tf.gather(rows, ids), self.labels
         )
-        known = tf.reduce_any(ids[:, None] == batch["candidate_ids"], axis=1)
-        hits = relevance_of(ids, batch["positives"])
-        relevance = tf.where(known, tf.constant(-1, tf.int8), hits)
-        return Draw(inputs, ids, log_q, relevance)
+        relevance = -tf.cast(known.among(ids), tf.int8)
+        odds = None
+        if self.estimator == "by_law":
+            odds = log_odds(self.sampler, queries, known, batch)
+        return Draw(inputs, ids, log_q, relevance, odds)
 
     def loss(self, relevance, scores, draw):
         """The mean loss of the queries.
@@ -99,8 +118,32 @@ class DrawnNegatives:
                 draw.log_q,
                 self.temperature,
                 self.estimator,
+                draw.log_odds,
             )
         )
+
+
+def log_odds(sampler, queries, known, batch):
+    """Log of Q(labels that are not known) / Q(candidates): `[q]`.
+
+    Candidates that are ignored do not count; infinite at inverse temperature 0.
+
+    Args:
+        sampler: `Sampler` with `log_prob` and `inverse_temperature`.
+        queries: `[q, d]`.
+        known: `Known`.
+        batch: See `DrawnNegatives.draw`.
+    """
+    rows = batch["rows"]
+    others = 1.0 - share_of_known(sampler, queries, known, rows=rows)
+    ids = tf.maximum(batch["candidate_ids"], 0)
+    law = tf.exp(sampler.log_prob(queries, ids, rows=rows))  # [q, c]
+    counts = batch["relevance"] >= 0
+    candidates = tf.reduce_sum(tf.where(counts, law, 0.0), axis=1)
+    odds = tf.math.log(tf.maximum(others, EPSILON))
+    odds -= tf.math.log(tf.maximum(candidates, TINY))
+    follows = sampler.inverse_temperature > 0
+    return tf.where(follows, odds, tf.constant(float("inf")))
 
 
 def joined(candidates, drawn, padding=0):

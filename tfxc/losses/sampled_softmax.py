@@ -4,7 +4,13 @@ import math
 
 from keras import ops
 
-ESTIMATORS = ("sampled_softmax", "expectation", "cache", "hard_negatives")
+ESTIMATORS = (
+    "sampled_softmax",
+    "by_law",
+    "expectation",
+    "cache",
+    "hard_negatives",
+)
 
 
 def sampled_softmax(
@@ -15,6 +21,7 @@ def sampled_softmax(
     log_q,
     temperature=1.0,
     estimator="sampled_softmax",
+    log_odds=None,
 ):
     """Softmax loss of each query, with labels drawn by a sampler.
 
@@ -29,6 +36,9 @@ def sampled_softmax(
         + mean over draws of [y is no positive, no candidate] e^s_y / q_y
 
     "sampled_softmax"  -log( e^s_p / (e^s_p + Z) )
+    "by_law"           the same, where the mean over draws is scaled to
+                       (sum over all candidates c of e^s_c) times the odds by
+                       which the law draws a negative that is no candidate
     "cache"            (1 - p(p)) (mean over those draws of s_y - s_p), where
                        the factor has no gradient
     "expectation"      mean over all draws of s_y - s_p
@@ -37,7 +47,12 @@ def sampled_softmax(
 
     and the mean of that over the positives of a query. The gradient of
     "sampled_softmax" is consistent: its bias falls as 1 / k, and is small where
-    q is near the softmax itself. That of "expectation" is unbiased if q is the
+    q is near the softmax itself. Where it is, and draws are few, most of their
+    noise is that of the size of Z: of a query with a likely positive, half of
+    the draws may be that. A law that is near the softmax knows the size better,
+    and "by_law" learns from draws only in which direction it changes. It trusts
+    the law's odds, however many draws there are. That of "expectation" is
+    unbiased if q is the
     softmax over all labels, the positives among them; it ignores candidates.
     That of "cache" is unbiased if q is the softmax over the negatives, and Z is
     known; it ignores candidates, too. "hard_negatives" is what DyNNIBAL's
@@ -54,6 +69,7 @@ def sampled_softmax(
     "expectation"        < 0.001   < 0.001
     "cache"              < 0.001   < 0.001
     "sampled_softmax"    < 0.001   < 0.001       0.065     0.012
+    "by_law"             < 0.001   < 0.001       ?         ?
     "hard_negatives"     0.14      0.16          0.34      0.036
     ```
 
@@ -66,12 +82,16 @@ def sampled_softmax(
         log_q: `[q, k]`, or `[k]` for draws that queries share; log q.
         temperature: Positive float.
         estimator: One of the names above.
+        log_odds: `[q]`, float, for "by_law": log of how likely the law draws a
+            negative that is no candidate, less log of how likely it draws a
+            candidate whose relevance is 0 or 1. Not finite where that is not
+            known; the query's estimate is then "sampled_softmax".
 
     Returns:
         `[q]`, float32. Zero for a query without positive.
 
     Raises:
-        ValueError: if there is no such estimator.
+        ValueError: if there is no such estimator, or it misses `log_odds`.
 
     References:
         - [Bengio and Senecal, 2008](https://doi.org/10.1109/TNN.2007.912312)
@@ -82,6 +102,8 @@ def sampled_softmax(
         raise ValueError(
             f"`estimator` must be one of {ESTIMATORS}. Received: {estimator!r}"
         )
+    if estimator == "by_law" and log_odds is None:
+        raise ValueError('"by_law" must be given `log_odds`. Received: None')
     scores, drawn = (
         ops.cast(s, "float32") / temperature for s in (scores, drawn_scores)
     )
@@ -96,17 +118,16 @@ def sampled_softmax(
             others = ops.zeros_like(others)
         log_q = ops.cast(ops.stop_gradient(log_q), "float32") + math.log(num)
         weighed = drawn if estimator == "hard_negatives" else drawn - log_q
-        log_z = ops.logsumexp(
-            ops.concatenate(
-                [
-                    ops.where(others, scores, -float("inf")),
-                    ops.where(kept, weighed, -float("inf")),
-                ],
-                axis=1,
-            ),
-            axis=1,
-            keepdims=True,
-        )  # [q, 1]
+        if estimator == "by_law":
+            of_draws = _log_sum(weighed, kept)
+            of_candidates = _log_sum(scores, ops.not_equal(relevance, -1))
+            scale = of_candidates + log_odds[:, None] - of_draws
+            scale = ops.where(ops.isfinite(scale), scale, 0.0)
+            weighed = weighed + ops.stop_gradient(scale)
+        log_z = _log_sum(
+            ops.concatenate([scores, weighed], axis=1),
+            ops.concatenate([others, kept], axis=1),
+        )
         terms = ops.softplus(log_z - scores)
     if estimator == "cache":
         wrong = ops.stop_gradient(ops.sigmoid(log_z - scores))
@@ -115,3 +136,9 @@ def sampled_softmax(
         terms = wrong * (mean / ops.maximum(count, 1.0) - scores)
     count = ops.maximum(ops.sum(positive, axis=1), 1.0)
     return ops.sum(positive * terms, axis=1) / count
+
+
+def _log_sum(values, kept):
+    """Log of the sum of some exponentials of each row: `[q, 1]`."""
+    values = ops.where(kept, values, -float("inf"))
+    return ops.logsumexp(values, axis=1, keepdims=True)

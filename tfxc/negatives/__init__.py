@@ -29,3 +29,5 @@ from tfxc.negatives.sg_tree import sg_tree as sg_tree
 from tfxc.negatives.shared_sample import shared_sample as shared_sample
 from tfxc.negatives.uniform import Uniform as Uniform
 from tfxc.negatives.unigram import Unigram as Unigram
+from tfxc.negatives.unknown_labels import Known as Known
+from tfxc.negatives.unknown_labels import share_of_known as share_of_known

@@ -6,9 +6,12 @@ import keras
 from keras import ops
 
 from tfxc.negatives.checks import check_no_chain
+from tfxc.negatives.unknown_labels import log_prob_unknown, sample_unknown
 
 
-def shared_sample(sampler, queries, num, seed=None, **batch):
+def shared_sample(
+    sampler, queries, num, seed=None, known=None, tries=8, **batch
+):
     """One set of negatives for a whole batch, drawn for some of its queries.
 
     All queries of the batch draw, if there is a label for each. Else random
@@ -26,6 +29,9 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
         queries: `[b, d]`, float.
         num: Draws in all; at most b, or a multiple of b.
         seed: See `Sampler.sample`.
+        known: `Known`; what each query draws again. What it draws may still be
+            known to others.
+        tries: Draws for one, of which the last may be known.
         **batch: See `Sampler.sample`; `rows` is cut to those that draw.
 
     Returns:
@@ -38,35 +44,37 @@ def shared_sample(sampler, queries, num, seed=None, **batch):
     for part, (member, count) in enumerate(sampler.components(num)):
         check_no_chain(member)
         part_seed = None if seed is None else seed + part
-        chosen, given = _drawing(sampler, queries, count, part_seed, batch)
-        each = count // chosen.shape[0]
-        ids, _ = member.sample(chosen, each, part_seed, **given)
+        rows = _drawing(sampler, queries.shape[0], count, part_seed)
+        own = None if known is None else known.of(rows)
+        given = {
+            name: ops.take(array, rows, axis=0) if name == "rows" else array
+            for name, array in batch.items()
+        }
+        common = member, ops.take(queries, rows, axis=0)
+        each = count // rows.shape[0]
+        ids = sample_unknown(*common, each, own, tries, part_seed, **given)
         drawn.append(ops.reshape(ids, (count,)))
-        laws.append((member, chosen, given, count / num))
+        laws.append((common, own, given, count / num))
     ids = ops.concatenate(drawn)
     log_q = [
-        ops.logsumexp(member.log_prob(chosen, ids, **given), axis=0)
-        + math.log(share / chosen.shape[0])
-        for member, chosen, given, share in laws
+        ops.logsumexp(
+            log_prob_unknown(*common, ids, own, tries, **given), axis=0
+        )
+        + math.log(share / common[1].shape[0])
+        for common, own, given, share in laws
     ]
     return ids, ops.logsumexp(ops.stack(log_q), axis=0)
 
 
-def _drawing(sampler, queries, count, seed, batch):
-    """The queries that draw `count` labels, and their part of the batch."""
-    rows = queries.shape[0]
+def _drawing(sampler, rows, count, seed):
+    """Which of the queries draw `count` labels: `[n]`, int32."""
     if count >= rows:
         if count % rows:
             raise ValueError(
                 f"`num` must be a multiple of {rows} queries, or less. "
                 f"Received: {count} draws"
             )
-        return queries, batch
+        return ops.arange(rows, dtype="int32")
     size = count // 2 if count % 2 == 0 else count
     order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
-    chosen = ops.top_k(order, size)[1]
-    given = {
-        name: ops.take(array, chosen, axis=0) if name == "rows" else array
-        for name, array in batch.items()
-    }
-    return ops.take(queries, chosen, axis=0), given
+    return ops.top_k(order, size)[1]

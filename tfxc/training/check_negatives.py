@@ -25,15 +25,25 @@ def check_negatives(recipe, num_labels):
             f"at most the {rows:,} queries of a batch or a multiple of them. "
             f"Received: {num:,}"
         )
-    if recipe.negatives in ("cache", "nearest") and not 4 <= num <= rows:
+    mixed = recipe.negatives in ("cache", "nearest")
+    if mixed and (num < 4 or (num > rows and num % (4 * rows))):
         raise InputError(
-            "--num-negatives: expected 4 to --batch-size, of which some are "
-            f"drawn among all labels. Received: {num}"
+            "--num-negatives: expected 4 to --batch-size, or a multiple of 4 "
+            "times as many, of which some are drawn among all labels. "
+            f"Received: {num}"
         )
     if recipe.negatives == "cache" and num > recipe.cached_labels:
         raise InputError(
             f"--cached-labels: expected at least --num-negatives={num}, which "
             f"a step takes in. Received: {recipe.cached_labels}"
+        )
+    of_some = recipe.negatives == "cache" and recipe.cached_labels < num_labels
+    follows = recipe.negatives in ("tree", "midx", "cache") and not of_some
+    if recipe.estimator == "by_law" and not follows:
+        raise InputError(
+            "--estimator: expected sampled_softmax, as the law of --negatives "
+            "is only near the softmax for tree and midx, and for cache with "
+            f"--cached-labels={num_labels}. Received: {recipe.estimator}"
         )
     if recipe.chunk_rows and num % recipe.chunk_rows:
         raise InputError(

@@ -17,11 +17,12 @@ class NegativesRecipe:
     """Labels that are drawn beside the candidates of a batch, and how."""
     num_negatives: int = 64
     """How many of them a batch shares."""
-    estimator: typing.Literal["sampled_softmax", "hard_negatives"] = (
+    estimator: typing.Literal["sampled_softmax", "by_law", "hard_negatives"] = (
         "sampled_softmax"
     )
     """What draws are made of: an estimate of the softmax over all labels, see
-    `tfxc.losses.sampled_softmax`, or further candidates of any loss."""
+    `tfxc.losses.sampled_softmax`, or further candidates of any loss. "by_law"
+    is for "tree", "midx", and "cache" with all labels."""
     uniform_steps: int = 100
     """First steps, in which draws ignore what the encoder finds likely."""
     refresh_steps: int = 100
