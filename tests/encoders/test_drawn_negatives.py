@@ -3,6 +3,8 @@
 - the gradient is that of the loss on candidates and draws, encoded afresh, and
   with every label drawn, that of the decoupled softmax over all labels;
 - what is right for a query, or a candidate of the batch, is not its negative;
+- the odds of what is not known are those of the sampler's law, and unknown in
+  the warm-up;
 - short labels are padded as the encoder expects;
 - a cache takes back what was encoded;
 - a step compiles once, whatever is drawn or refreshed, and lowers the loss.
@@ -202,11 +204,45 @@ def test_hits_and_candidates_are_no_negatives(rng):
     assert seen > 0, "would test less"
 
 
-@pytest.mark.parametrize("kind", ["uniform", "tree", "cache"])
+def test_odds_of_what_is_not_known(rng):
+    queries, labels, relevant = problem(rng)
+    sampler = ClusterTreeSampler(unit_rows(2), HEAT)
+    model = model_of(sampler, labels, SIZE, estimator="by_law")
+    *_, batch = batches_of(queries, labels, relevant)  # the last one is short
+    ignored = batch["relevance"].numpy()
+    ignored[0, np.argmax(ignored[0] == 1)] = -1
+    batch = {**batch, "relevance": tf.constant(ignored)}
+    vectors = model(batch["query"])
+    law = np.exp(sampler.law(vectors))
+    ids, positives = (
+        batch[name].numpy() for name in ("candidate_ids", "positives")
+    )
+    found = model.negatives.draw(vectors, batch).log_odds.numpy()
+    for row in range(SIZE):
+        known = set(ids) | set(positives[row])
+        others = np.isin(np.arange(LABELS), list(known), invert=True)
+        counted = ids[ignored[row] >= 0]
+        odds = law[row, others].sum() / max(law[row, counted].sum(), 1e-30)
+        np.testing.assert_allclose(np.exp(found[row]), odds, rtol=1e-3)
+    sampler.inverse_temperature.assign(0.0)
+    found = model.negatives.draw(vectors, batch).log_odds.numpy()
+    assert np.isinf(found).all()
+
+
+def test_a_law_far_from_the_softmax():
+    with pytest.raises(ValueError, match=r"near the softmax\. Received: <Uni"):
+        DrawnNegatives(Uniform(LABELS), [], 4, estimator="by_law")
+
+
+def unit_rows(seed):
+    rows = np.random.default_rng(seed).normal(size=(LABELS, 6))
+    return (rows / np.linalg.norm(rows, axis=1)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "tree", "tree by law", "cache"])
 def test_training_lowers_the_loss_and_compiles_once(rng, kind):
     queries, labels, relevant = problem(rng)
-    start = np.random.default_rng(2).normal(size=(LABELS, 6))
-    start = (start / np.linalg.norm(start, axis=1)[:, None]).astype(np.float32)
+    start = unit_rows(2)
     sampler = {
         "uniform": lambda: Uniform(LABELS),
         "tree": lambda: ClusterTreeSampler(
@@ -219,8 +255,9 @@ def test_training_lowers_the_loss_and_compiles_once(rng, kind):
             ],
             [1, 1],
         ),
-    }[kind]()
-    model = model_of(sampler, labels, SIZE)
+    }[kind.split()[0]]()
+    by_law = {"estimator": "by_law"} if kind.endswith("law") else {}
+    model = model_of(sampler, labels, SIZE, **by_law)
     model.optimizer.build(model.trainable_variables)
     traces = []
     step = model.train_step
@@ -241,7 +278,7 @@ def test_training_lowers_the_loss_and_compiles_once(rng, kind):
             verbose=0,
         )
         losses += history.history["loss"]
-        if kind == "tree":
+        if kind.startswith("tree"):
             sampler.refresh(model(labels.take(np.arange(LABELS))).numpy())
     assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
     assert len(traces) == 1

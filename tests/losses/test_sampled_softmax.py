@@ -5,6 +5,8 @@
 - the gradient of "expectation" under draws from the softmax, and of "cache"
   under draws from its negatives, is exact on average; that of "hard_negatives"
   is not, and that of "sampled_softmax" nearly is;
+- the value of "by_law" is exact whatever is drawn, if the law's odds are; where
+  they are not known, it is "sampled_softmax";
 - positives and candidates among the draws are no negatives;
 - compiled and eager agree; a query without positive costs nothing.
 """
@@ -18,7 +20,13 @@ import tensorflow as tf
 from tfxc.losses import decoupled_softmax, sampled_softmax
 
 LABELS, DRAWS = 200, 8
-ESTIMATORS = ["sampled_softmax", "expectation", "cache", "hard_negatives"]
+ESTIMATORS = [
+    "sampled_softmax",
+    "by_law",
+    "expectation",
+    "cache",
+    "hard_negatives",
+]
 
 
 def problem(rng, scale=4.0):
@@ -48,6 +56,7 @@ def weighted_gradient(scores, law, estimator, ids, weights):
     rounds = len(ids)
     log_q = np.log(law[ids])
     hits = np.where(ids == 0, -1, 0)
+    odds = np.float32(np.log1p(-law[0]) - np.log(max(law[0], 1e-30)))
 
     @tf.function(jit_compile=True)
     def gradients():
@@ -63,6 +72,7 @@ def weighted_gradient(scores, law, estimator, ids, weights):
                 drawn,
                 log_q,
                 estimator=estimator,
+                log_odds=tf.fill([rounds], odds),
             )
             loss = tf.reduce_sum(losses * tf.constant(weights, tf.float32))
         return tape.gradient(loss, [positive, drawn])
@@ -170,7 +180,8 @@ def test_hits_change_nothing_and_compiled_is_eager(rng, estimator):
 
     def run(drawn):
         return sampled_softmax(
-            relevance, scores, hits, drawn, log_q, 0.3, estimator
+            *(relevance, scores, hits, drawn, log_q, 0.3, estimator),
+            log_odds=np.linspace(-2, 2, 6, dtype=np.float32),
         )
 
     eager = run(drawn).numpy()
@@ -182,6 +193,62 @@ def test_hits_change_nothing_and_compiled_is_eager(rng, estimator):
         assert not np.allclose(moved, eager)
     else:
         np.testing.assert_allclose(moved, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_the_law_tells_the_size_whatever_is_drawn(rng):
+    labels, num = 30, 5
+    scores = rng.normal(size=(4, labels)).astype(np.float32)
+    relevance = (rng.random((4, labels)) < 0.1).astype(int)
+    relevance[:, 0], relevance[2, 3] = 1, 1
+    p = np.exp(scores / 0.5)
+    p /= p.sum(axis=1, keepdims=True)
+    seen = np.where(np.arange(labels) < 10, relevance, -1)
+    seen[2, 3] = -1  # a positive that is ignored
+    others = np.where(np.arange(labels) < 10, 0, p * (relevance == 0))
+    odds = np.log(others.sum(1)) - np.log((p * (seen >= 0)).sum(1))
+    ids = rng.integers(10, labels, (4, num))
+    hits = -np.take_along_axis(relevance, ids, axis=1)
+    hits[0, 1:] = -1
+    hits[:, 0] = 0
+    found = sampled_softmax(
+        *(seen, scores, hits, np.take_along_axis(scores, ids, axis=1)),
+        *(rng.normal(size=num), 0.5, "by_law"),
+        log_odds=odds.astype(np.float32),
+    )
+    expected = decoupled_softmax(
+        np.where((np.arange(labels) < 10) & (seen == 1), 1, -relevance),
+        *(scores, 0.5),
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("heat", "few", "by_law"), [(1, 0.04, 0.0), (0.9, 0.02, 0.2), (0, 0.1, 1.0)]
+)
+def test_the_law_is_trusted(rng, heat, few, by_law):
+    """Of a positive as likely as all others together, with draws ever worse."""
+    scores = problem(rng)
+    scores[0] = np.log(np.exp(scores[1:]).sum())
+    exact, _ = exact_gradient(scores)
+    law = exact_gradient(heat * scores)[1]
+    for estimator, expected in (("sampled_softmax", few), ("by_law", by_law)):
+        found = mean_gradient(scores, law, estimator, rng)
+        bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+        assert abs(bias - expected) < 0.02 + 0.1 * expected
+
+
+def test_odds_that_are_not_known(rng):
+    relevance, scores = np.eye(3, 4), rng.normal(size=(3, 4))
+    drawn, log_q = rng.normal(size=(3, 6)), rng.normal(size=6)
+    hits = np.zeros((3, 6))
+    hits[2] = -1  # nothing that is scaled
+    of_draws = relevance, scores, hits, drawn, log_q, 0.5
+    found = sampled_softmax(
+        *(*of_draws, "by_law"), log_odds=np.float32([np.inf, np.nan, 0.0])
+    )
+    np.testing.assert_allclose(found, sampled_softmax(*of_draws), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"`log_odds`\. Received: None"):
+        sampled_softmax(*of_draws, "by_law")
 
 
 def test_unknown_estimator():

@@ -37,6 +37,23 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
             "--cached-labels: expected at least --num-negatives=8.*: 7",
         ),
         (
+            {"num_negatives": 8, "negatives": "uniform", "estimator": "by_law"},
+            "--estimator: expected sampled_softmax, .*Received: by_law",
+        ),
+        (
+            {"num_negatives": 8, "negatives": "nearest", "estimator": "by_law"},
+            "--estimator: .*=30.*Received: by_law",
+        ),
+        (
+            {
+                "num_negatives": 8,
+                "negatives": "cache",
+                "cached_labels": 29,
+                "estimator": "by_law",
+            },
+            "--estimator: .*=30.*Received: by_law",
+        ),
+        (
             {"num_negatives": 6, "chunk_rows": 4},
             "--num-negatives: expected a multiple of --chunk-rows.*: 6",
         ),
@@ -53,6 +70,14 @@ def test_refused(fields, message):
     [
         *({"num_negatives": num, "batch_size": 8} for num in (5, 8, 16)),
         {"num_negatives": 4, "negatives": "nearest"},
+        {"num_negatives": 16, "negatives": "cache", "batch_size": 4},
+        {"num_negatives": 8, "negatives": "midx", "estimator": "by_law"},
+        {
+            "num_negatives": 8,
+            "negatives": "cache",
+            "cached_labels": 30,
+            "estimator": "by_law",
+        },
         {"num_negatives": 16, "negatives": "cache"},
         {"num_negatives": 30, "batch_size": 30},
         {"num_negatives": 8, "chunk_rows": 4, "num_candidates": 29},

@@ -34,6 +34,7 @@ CASES = {
     },
     "midx": {},
     "tree": {},
+    "tree, by law": {"negatives": "tree", "estimator": "by_law"},
 }
 
 

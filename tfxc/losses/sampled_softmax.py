@@ -47,18 +47,15 @@ def sampled_softmax(
 
     and the mean of that over the positives of a query. The gradient of
     "sampled_softmax" is consistent: its bias falls as 1 / k, and is small where
-    q is near the softmax itself. Where it is, and draws are few, most of their
-    noise is that of the size of Z: of a query with a likely positive, half of
-    the draws may be that. A law that is near the softmax knows the size better,
-    and "by_law" learns from draws only in which direction it changes. It trusts
-    the law's odds, however many draws there are. That of "expectation" is
-    unbiased if q is the
-    softmax over all labels, the positives among them; it ignores candidates.
-    That of "cache" is unbiased if q is the softmax over the negatives, and Z is
-    known; it ignores candidates, too. "hard_negatives" is what DyNNIBAL's
-    Algorithm 4 prints; it stresses hard draws twice, and stays biased however
-    many there are. The values of "cache" and "expectation" mean nothing; only
-    their gradients do.
+    q is near the softmax itself. That of "by_law" learns from draws only in
+    which direction Z changes, and its size from the law, which few draws tell
+    badly. It trusts that the law is near the softmax, however many draws there
+    are. That of "expectation" is unbiased if q is the softmax over all labels,
+    the positives among them; it ignores candidates. That of "cache" is unbiased
+    if q is the softmax over the negatives, and Z is known; it ignores
+    candidates, too. "hard_negatives" is what DyNNIBAL's Algorithm 4 prints; it
+    stresses hard draws twice, and stays biased however many there are. The
+    values of "cache" and "expectation" mean nothing; only their gradients do.
 
     The length of the bias as a share of that of the gradient, of a query with
     200 labels in the tests; below 0.001 it cannot be told from none there:
@@ -69,9 +66,14 @@ def sampled_softmax(
     "expectation"        < 0.001   < 0.001
     "cache"              < 0.001   < 0.001
     "sampled_softmax"    < 0.001   < 0.001       0.065     0.012
-    "by_law"             < 0.001   < 0.001       ?         ?
+    "by_law"             < 0.001   < 0.001       0.066     0.015
     "hard_negatives"     0.14      0.16          0.34      0.036
     ```
+
+    Of a query that finds its positive as likely as all others together, 8 draws
+    by the softmax give "sampled_softmax" a bias of 0.04, and "by_law" one of
+    less than 0.01; but draws by the softmax at 0.9 of the inverse temperature
+    0.02 and 0.21, and uniform ones 0.11 and 0.98.
 
     Args:
         relevance: `[q, c]`; 1 positive, 0 negative, -1 ignored.

@@ -20,6 +20,9 @@ class Sampler(keras.layers.Layer):
         num_labels: Number of labels L; ids are `0..L - 1`.
         seed: Integer; of the draws.
 
+    Attributes:
+        share: What the probabilities of a query's draws sum to, if not to 1.
+
     Call arguments:
         queries: `[b, d]`, float.
         num: Labels to draw for each query, by keyword; may repeat.
@@ -35,6 +38,8 @@ class Sampler(keras.layers.Layer):
     Raises:
         ValueError: if the number of queries is not known when a step is traced.
     """
+
+    share = 1.0
 
     def __init__(self, num_labels, seed=0, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})

@@ -105,6 +105,7 @@ def share_of_known(sampler, queries, known, **batch):
 
     inside = ops.any(ops.equal(positives[:, :, None], candidates), axis=2)
     others = ops.logical_and(positives >= 0, ops.logical_not(inside))
-    return ops.sum(
+    total = ops.sum(
         ops.where(candidates >= 0, law(candidates), 0.0), axis=1
     ) + ops.sum(ops.where(others, law(positives), 0.0), axis=1)
+    return total / sampler.share
