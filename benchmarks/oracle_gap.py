@@ -34,10 +34,7 @@ from record import read_results, timed_run_in, write_results
 # Share of the training rows, epochs, queries of a batch, draws, and arguments:
 # of landmarks a hundredth of the labels at most, but for the few of cooking.
 CASES = {
-    "yso-finna-en": (
-        *(0.25, 1, 256, 1024),
-        ["--landmarks", 249, "--learning-rate", 2.5],
-    ),
+    "yso-finna-en": (0.25, 1, 256, 1024, ["--landmarks", 249]),
     "cooking": (
         *(1.0, 4, 64, 64),
         ["--landmarks", 64, "--encoded-labels", 64, "--cached-labels", 184],
@@ -50,6 +47,7 @@ COMMON = [
     "--no-label-queries",
     *("--uniform-steps", WARM_UP, "--refresh-steps", INTERVAL),
     *("--loss", "decoupled_softmax_of_one", "--temperature", 1 / 20),
+    *("--learning-rate", 2.5),
 ]
 ALL, BY_LAW = 10_000_000, ["--estimator", "by_law"]
 ARMS = {
