@@ -51,7 +51,8 @@ COMMON = [
 ]
 ALL, BY_LAW = 10_000_000, ["--estimator", "by_law"]
 ARMS = {
-    "in-batch": ["--negatives", "none"],
+    "in-batch": ["--negatives", "in_batch"],
+    "in-batch, as they are": ["--negatives", "none"],
     "uniform": ["--negatives", "uniform"],
     "uniform, a quarter": ["--negatives", "uniform"],
     "unigram": ["--negatives", "unigram"],

@@ -203,4 +203,10 @@ def check(recipe, dataset):
             "hard_negatives, where draws are further candidates of any loss. "
             f"Received: {recipe.loss}"
         )
+    if recipe.negatives == "in_batch" and recipe.cluster_start < recipe.epochs:
+        raise tfxc.InputError(
+            "--negatives: expected --cluster-start of at least --epochs for "
+            "in_batch, which knows how often random batches hold a label, but "
+            f"not clustered ones. Received: {recipe.cluster_start}"
+        )
     tfxc.training.check_negatives(recipe, dataset.num_labels)

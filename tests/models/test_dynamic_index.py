@@ -93,7 +93,8 @@ def test_what_is_tuned_for_the_data_stays(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "negatives", ["uniform", "unigram", "cache", "nearest", "midx", "tree"]
+    "negatives",
+    ["in_batch", "uniform", "unigram", "cache", "nearest", "midx", "tree"],
 )
 def test_a_run(tmp_path, negatives):
     options = ["--negatives", negatives, "--num-negatives", 8, "--epochs", 4]

@@ -50,6 +50,10 @@ def test_just_enough_rows_to_weigh_scores_on(rows, asked):
             "--length: expected at least 10, what labels have",
         ),
         (
+            {"negatives": "in_batch", "num_candidates": 20, "cluster_start": 1},
+            "--negatives: expected --cluster-start of at least --epochs for ",
+        ),
+        (
             {"negatives": "tree", "num_candidates": 20, "loss": "soft_top_k"},
             "--negatives: expected --loss decoupled_softmax or ",
         ),

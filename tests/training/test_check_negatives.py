@@ -54,6 +54,10 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
             "--estimator: .*=30.*Received: by_law",
         ),
         (
+            {"negatives": "in_batch", "estimator": "hard_negatives"},
+            "--estimator: .* in_batch draws nothing.*Received: hard_negatives",
+        ),
+        (
             {"num_negatives": 6, "chunk_rows": 4},
             "--num-negatives: expected a multiple of --chunk-rows.*: 6",
         ),
@@ -69,6 +73,7 @@ def test_refused(fields, message):
     "fields",
     [
         *({"num_negatives": num, "batch_size": 8} for num in (5, 8, 16)),
+        {"negatives": "in_batch", "num_negatives": 1000},
         {"num_negatives": 4, "negatives": "nearest"},
         {"num_negatives": 16, "negatives": "cache", "batch_size": 4},
         {"num_negatives": 8, "negatives": "midx", "estimator": "by_law"},

@@ -7,6 +7,9 @@ from tfxc.encoders.encode import encode as encode
 from tfxc.encoders.full_label_classifier import (
     FullLabelClassifier as FullLabelClassifier,
 )
+from tfxc.encoders.in_batch_negatives import (
+    InBatchNegatives as InBatchNegatives,
+)
 from tfxc.encoders.pretrained import content_of as content_of
 from tfxc.encoders.pretrained import load_pretrained as load_pretrained
 from tfxc.encoders.stored_vectors import StoredVectors as StoredVectors

@@ -15,7 +15,8 @@ class Draw(typing.NamedTuple):
     """What a step has drawn.
 
     Args:
-        inputs: Nested tensors `[num, ...]`; what the label encoder reads.
+        inputs: Nested tensors `[num, ...]`; what the label encoder reads;
+            `None` for what are candidates anyway.
         ids: `[num]`, int32.
         log_q: `[num]`, float32.
         relevance: `[q, num]`, int8: 0, or -1 for what is right for a query, or

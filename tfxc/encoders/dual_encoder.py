@@ -39,8 +39,9 @@ class DualEncoder(keras.Model):
             queries and candidates, of which there are at most 8,192 chunks;
             needs an encoder without a table, while `label_encoder` may have
             one, whose rows are not chunked. `None` for all at once.
-        negatives: `DrawnNegatives`, which join the candidates; its loss is then
-            in place of the compiled one, and batches are those of
+        negatives: `DrawnNegatives`, which join the candidates, or
+            `InBatchNegatives`, which are the candidates; its loss is then in
+            place of the compiled one, and batches are those of
             `tfxc.data.training_batches` with ids. Not part of the
             configuration: a copy of a saved model trains without.
 
@@ -109,6 +110,7 @@ class DualEncoder(keras.Model):
         if self.negatives is not None:
             # Without chunks, XLA does not compute these vectors twice.
             draw = self.negatives.draw(encode_chunks(sides[0]), batch)
+        if draw is not None and draw.inputs is not None:
             labels.append(draw.inputs)
             gathered = joined(
                 *(gathered, label_encoder.gather(draw.inputs)),
@@ -164,7 +166,7 @@ class DualEncoder(keras.Model):
         """Gives the gradients at what was gathered to the row optimisers."""
         size = self.query_vectors.shape[0]
         of_query, of_labels = gradients
-        if of_labels is not None and self.negatives is not None:
+        if of_labels is not None and len(labels) == 2:  # with draws
             num = self.negatives.num
             of_labels = [of_labels[:-num], of_labels[-num:]]
         else:

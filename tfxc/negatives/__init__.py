@@ -10,6 +10,9 @@ from tfxc.negatives.cache import NegativeCache as NegativeCache
 from tfxc.negatives.cluster_tree import ClusterTreeSampler as ClusterTreeSampler
 from tfxc.negatives.diagnose import diagnose as diagnose
 from tfxc.negatives.in_batch import InBatch as InBatch
+from tfxc.negatives.in_batch import (
+    candidate_probability as candidate_probability,
+)
 from tfxc.negatives.in_batch import drawn_frequency as drawn_frequency
 from tfxc.negatives.label_index import LabelIndex as LabelIndex
 from tfxc.negatives.midx import Midx as Midx

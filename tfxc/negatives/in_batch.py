@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras import ops
+from scipy import optimize
 
 from tfxc.negatives.fixed_law import FixedLaw
 
@@ -73,3 +74,44 @@ def drawn_frequency(relevant):
     share = np.repeat(1 / np.maximum(counts, 1), counts)
     total = np.bincount(relevant.ids, share, relevant.num_columns)
     return total / max(np.count_nonzero(counts), 1)
+
+
+def candidate_probability(relevant, batch_size, num_candidates):
+    """How likely each label is among the candidates of a random batch.
+
+    With independent queries, each of which brings along labels with rates: one
+    label that it draws, and as many of its other positives as there is room
+    for. What room is left then is for labels at random, see
+    `tfxc.data.in_batch_candidates`.
+
+    Args:
+        relevant: `tfxc.data.LabelLists` of the training queries.
+        batch_size: Queries of a batch, drawn alike.
+        num_candidates: Candidates of a batch, at least as many.
+
+    Returns:
+        `[L]`, float64; sums to `num_candidates`, or L if that is less.
+
+    Example:
+
+    >>> lists = tfxc.data.LabelLists.from_pairs([0, 0, 1], [0, 1, 1], 2, 3)
+    >>> tfxc.negatives.candidate_probability(lists, 1, 2).round(2)
+    array([0.69, 0.81, 0.49])
+    """
+    rows = max(np.count_nonzero(relevant.row_counts()), 1)
+    drawn = batch_size * drawn_frequency(relevant)
+    every = batch_size * relevant.counts() / rows
+
+    def probability(share):
+        """Where batches have room for a share of the other positives."""
+        return -np.expm1(-(drawn + share * (every - drawn)))
+
+    def missing(share):
+        return num_candidates - probability(share).sum()
+
+    if missing(1.0) < 0:
+        share = optimize.brentq(missing, 0.0, 1.0) if missing(0.0) > 0 else 0.0
+        return probability(share)
+    found = probability(1.0)
+    left = len(found) - found.sum()
+    return found + (1 - found) * min(missing(1.0) / max(left, 1e-9), 1.0)

@@ -19,6 +19,13 @@ def check_negatives(recipe, num_labels):
             "labels, for else all are candidates anyway. "
             f"Received: {recipe.num_candidates:,}"
         )
+    if recipe.negatives == "in_batch":
+        if recipe.estimator != "sampled_softmax":
+            raise InputError(
+                "--estimator: expected sampled_softmax, as --negatives "
+                f"in_batch draws nothing. Received: {recipe.estimator}"
+            )
+        return
     if num > num_labels or (num > rows and num % rows):
         raise InputError(
             f"--num-negatives: expected at most the {num_labels:,} labels, and "

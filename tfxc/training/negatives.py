@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from tfxc.encoders import DrawnNegatives, encode
+from tfxc.encoders import DrawnNegatives, InBatchNegatives, encode
 from tfxc.negatives import (
     ClusterTreeSampler,
     LabelIndex,
@@ -15,6 +15,7 @@ from tfxc.negatives import (
     NegativeCache,
     Uniform,
     Unigram,
+    candidate_probability,
 )
 from tfxc.training.cache_age import CacheAge
 from tfxc.training.refresh_nearest import RefreshNearest
@@ -36,11 +37,18 @@ def drawn_negatives(recipe, job):
         job: `Job`; the labels are those of its data.
 
     Returns:
-        `(tfxc.encoders.DrawnNegatives, callbacks)`, see `Job.train`; `(None,
-        [])` for none.
+        `(negatives, callbacks)`: see `tfxc.encoders.DualEncoder`, `Job.train`;
+        `(None, [])` for none.
     """
     if recipe.negatives == "none":
         return None, []
+    if recipe.negatives == "in_batch":
+        probability = candidate_probability(
+            job.relevant.take(job.rows),
+            recipe.batch_size,
+            recipe.num_candidates,
+        )
+        return InBatchNegatives(probability, recipe.temperature), []
     sampler, callbacks = SAMPLERS[recipe.negatives](recipe, job)
     labels = job.prepared.labels
     negatives = DrawnNegatives(

@@ -5,7 +5,14 @@ import typing
 
 # What draws negatives, see `drawn_negatives`.
 Negatives = typing.Literal[
-    "none", "uniform", "unigram", "cache", "nearest", "midx", "tree"
+    "none",
+    "in_batch",
+    "uniform",
+    "unigram",
+    "cache",
+    "nearest",
+    "midx",
+    "tree",
 ]
 
 
@@ -14,7 +21,8 @@ class NegativesRecipe:
     """Fields of negatives that are drawn among all labels."""
 
     negatives: Negatives = "none"
-    """Labels that are drawn beside the candidates of a batch, and how."""
+    """Labels that are drawn beside the candidates of a batch, and how; with
+    "in_batch" none are, but candidates stand for all labels."""
     num_negatives: int = 64
     """How many of them a batch shares."""
     estimator: typing.Literal["sampled_softmax", "by_law", "hard_negatives"] = (
