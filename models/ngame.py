@@ -62,7 +62,9 @@ def train_encoder(recipe, job, callbacks=()):
     steps = curriculum(recipe).num_steps(
         recipe.epochs, len(rows), recipe.batch_size
     )
-    negatives, refreshes = tfxc.training.drawn_negatives(recipe, job)
+    negatives, refreshes = tfxc.training.drawn_negatives(
+        recipe, job, relevant.take(rows)
+    )
     return job.train(
         encoder_model(recipe, job, steps, negatives),
         "encoder",

@@ -197,10 +197,15 @@ def check(recipe, dataset):
     estimated = recipe.estimator != "hard_negatives"
     softmax = recipe.loss.startswith("decoupled_softmax")
     if recipe.negatives != "none" and estimated and not softmax:
+        other = (
+            ""
+            if recipe.negatives == "in_batch"
+            else ", or --estimator hard_negatives, where draws are further "
+            "candidates of any loss"
+        )
         raise tfxc.InputError(
             "--negatives: expected --loss decoupled_softmax or "
-            "decoupled_softmax_of_one, which draws estimate, or --estimator "
-            "hard_negatives, where draws are further candidates of any loss. "
+            f"decoupled_softmax_of_one, which draws estimate{other}. "
             f"Received: {recipe.loss}"
         )
     if recipe.negatives == "in_batch" and recipe.cluster_start < recipe.epochs:

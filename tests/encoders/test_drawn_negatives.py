@@ -219,10 +219,13 @@ def test_odds_of_what_is_not_known(rng):
     )
     found = model.negatives.draw(vectors, batch).log_odds.numpy()
     for row in range(SIZE):
-        known = set(ids) | set(positives[row])
-        others = np.isin(np.arange(LABELS), list(known), invert=True)
+        excluded = set(ids) | set(positives[row])
+        others = np.isin(np.arange(LABELS), list(excluded), invert=True)
         counted = ids[ignored[row] >= 0]
-        odds = law[row, others].sum() / max(law[row, counted].sum(), 1e-30)
+        if row >= 4:  # padding
+            assert np.isinf(found[row])
+            continue
+        odds = law[row, others].sum() / law[row, counted].sum()
         np.testing.assert_allclose(np.exp(found[row]), odds, rtol=1e-3)
     sampler.inverse_temperature.assign(0.0)
     found = model.negatives.draw(vectors, batch).log_odds.numpy()
@@ -230,8 +233,29 @@ def test_odds_of_what_is_not_known(rng):
 
 
 def test_a_law_far_from_the_softmax():
-    with pytest.raises(ValueError, match=r"near the softmax\. Received: <Uni"):
-        DrawnNegatives(Uniform(LABELS), [], 4, estimator="by_law")
+    part = NegativeCache(np.arange(12), unit_rows(2)[:12], LABELS, HEAT, False)
+    for sampler in (Uniform(LABELS), part):
+        with pytest.raises(ValueError, match=r"near the softmax .*Received: <"):
+            DrawnNegatives(sampler, [], 4, 1 / HEAT, "by_law")
+    tree = ClusterTreeSampler(unit_rows(2), HEAT)
+    with pytest.raises(ValueError, match=r"Received: 0\.5 and 3\.0"):
+        DrawnNegatives(tree, [], 4, 0.5, "by_law")
+    tree.inverse_temperature.assign(0)  # in a warm-up
+    DrawnNegatives(tree, [], 4, 0.5, "by_law")
+
+
+def test_expectations_are_of_all_labels(rng):
+    """Its draws may be positives, and candidates."""
+    queries, labels, relevant = problem(rng)
+    batch = next(iter(batches_of(queries, labels, relevant)))
+    shares = {}
+    for estimator in ("expectation", "sampled_softmax"):
+        model = model_of(Uniform(LABELS), labels, SIZE, estimator=estimator)
+        vectors = model(batch["query"])
+        ids = [model.negatives.draw(vectors, batch).ids for _ in range(40)]
+        shares[estimator] = np.isin(ids, batch["candidate_ids"]).mean()
+    assert 0.2 < shares["expectation"] < 0.45
+    assert shares["sampled_softmax"] < 0.02
 
 
 def unit_rows(seed):

@@ -2,7 +2,8 @@
 
 - where batches hold all labels, the loss is that of all of them;
 - a rare negative weighs as much as it is rarer, a positive does not;
-- the sum that a batch stands for is right on average.
+- the sum that a batch stands for is right on average;
+- in a short batch candidates weigh alike.
 """
 
 import numpy as np
@@ -15,16 +16,17 @@ from tfxc.losses import decoupled_softmax
 LABELS = 12
 
 
-def batch_of(ids, relevance):
+def batch_of(ids, relevance, rows):
     return {
+        "rows": tf.constant(rows),
         "candidate_ids": tf.constant(ids, tf.int32),
         "relevance": tf.constant(relevance, tf.int8),
     }
 
 
-def loss_of(probability, ids, relevance, scores):
+def loss_of(probability, ids, relevance, scores, rows=(0, 1, 2, 3)):
     negatives = InBatchNegatives(probability, temperature=0.5)
-    draw = negatives.draw(None, batch_of(ids, relevance))
+    draw = negatives.draw(None, batch_of(ids, relevance, rows))
     assert draw.inputs is None
     return float(negatives.loss(relevance, tf.constant(scores), draw))
 
@@ -77,3 +79,19 @@ def test_padding_and_sums_on_average(rng):
     error = np.std(sums) / np.sqrt(len(sums))
     assert error < 0.05 * exact
     assert abs(np.mean(sums) - exact) < 4.5 * error
+
+
+def test_short_batches(rng):
+    scores, relevance = problem(rng)
+    relevance[3] = -1
+    given = np.arange(LABELS), relevance, scores
+    one, rare = np.ones(LABELS), rng.uniform(0.01, 0.1, LABELS)
+    assert loss_of(one, *given) != pytest.approx(loss_of(rare, *given))
+    found = loss_of(rare, *given, rows=(5, 6, 7, -1))
+    assert found == pytest.approx(loss_of(one, *given))
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.5, np.nan])
+def test_probabilities_out_of_range(wrong):
+    with pytest.raises(ValueError, match=r"in \(0, 1\].*Received: "):
+        InBatchNegatives([0.5, wrong])

@@ -5,8 +5,8 @@
 - the gradient of "expectation" under draws from the softmax, and of "cache"
   under draws from its negatives, is exact on average; that of "hard_negatives"
   is not, and that of "sampled_softmax" nearly is;
-- the value of "by_law" is exact whatever is drawn, if the law's odds are; where
-  they are not known, it is "sampled_softmax";
+- the value of "by_law" is exact whatever is drawn, if the law's odds are, and
+  some draw is a negative; where they are not known, it is "sampled_softmax";
 - positives and candidates among the draws are no negatives;
 - compiled and eager agree; a query without positive costs nothing.
 """
@@ -103,6 +103,8 @@ def test_no_bias_over_all_draws_there_are(rng, estimator, num):
     [
         ("expectation", 0, 0.02),
         ("cache", 0, 0.02),
+        ("by_law", 0, 0.02),
+        ("sampled_softmax", 0, 0.02),
         ("hard_negatives", 0.1, 0.6),
     ],
 )
@@ -247,6 +249,18 @@ def test_odds_that_are_not_known(rng):
         *(*of_draws, "by_law"), log_odds=np.float32([np.inf, np.nan, 0.0])
     )
     np.testing.assert_allclose(found, sampled_softmax(*of_draws), rtol=1e-5)
+    scores, drawn = tf.Variable(scores), tf.Variable(drawn)
+    relevance = np.append(relevance[:2], [[-1] * 4], axis=0)  # padding
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(
+            sampled_softmax(
+                *(relevance, scores, hits, drawn, log_q, 0.5, "by_law"),
+                log_odds=np.float32([np.inf, np.nan, np.inf]),
+            )
+        )
+    for gradient in tape.gradient(loss, [scores, drawn]):
+        assert np.isfinite(gradient).all() and not gradient[2].numpy().any()
+        assert gradient[:2].numpy().any(axis=1).all()
     with pytest.raises(ValueError, match=r"`log_odds`\. Received: None"):
         sampled_softmax(*of_draws, "by_law")
 

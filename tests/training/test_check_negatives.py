@@ -22,15 +22,15 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
         ({"num_candidates": 30}, "fewer --num-candidates than 30 labels"),
         (
             {"num_negatives": 3, "negatives": "cache"},
-            "--num-negatives: expected 4 to --batch-size.*Received: 3",
+            "--num-negatives: expected 4 to 16, .*of 64, as one of 4.*: 3",
         ),
         (
             {"num_negatives": 32, "negatives": "nearest", "batch_size": 8},
             "--num-negatives: .*Received: 32",
         ),
         (
-            {"num_negatives": 16, "negatives": "nearest", "batch_size": 8},
-            "--num-negatives: expected 4 to --batch-size.*Received: 16",
+            {"num_negatives": 24, "negatives": "nearest", "batch_size": 8},
+            "--num-negatives: expected 4 to 8, .*Received: 24",
         ),
         (
             {"num_negatives": 8, "negatives": "cache", "cached_labels": 7},
@@ -75,6 +75,7 @@ def test_refused(fields, message):
         *({"num_negatives": num, "batch_size": 8} for num in (5, 8, 16)),
         {"negatives": "in_batch", "num_negatives": 1000},
         {"num_negatives": 4, "negatives": "nearest"},
+        {"num_negatives": 16, "negatives": "nearest", "batch_size": 8},
         {"num_negatives": 16, "negatives": "cache", "batch_size": 4},
         {"num_negatives": 8, "negatives": "midx", "estimator": "by_law"},
         {

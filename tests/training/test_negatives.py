@@ -21,7 +21,8 @@ LABELS = 200
 
 
 def test_every_name_has_its_sampler():
-    assert {"none", *module.SAMPLERS} == set(typing.get_args(Negatives))
+    names = {"none", "in_batch", *module.SAMPLERS}
+    assert names == set(typing.get_args(Negatives))
     assert drawn_negatives(TextRecipe(), None) == (None, [])
 
 

@@ -6,9 +6,10 @@ import typing
 import tensorflow as tf
 
 from tfxc.losses import sampled_softmax
-from tfxc.negatives import Known, share_of_known, shared_sample
+from tfxc.negatives import Excluded, excluded_share, shared_sample
+from tfxc.negatives.checks import check_near_softmax
 
-EPSILON, TINY = 1e-6, 1e-30
+EPSILON = 1e-6  # to which float32 knows what is left of 1
 
 
 class Draw(typing.NamedTuple):
@@ -16,7 +17,7 @@ class Draw(typing.NamedTuple):
 
     Args:
         inputs: Nested tensors `[num, ...]`; what the label encoder reads;
-            `None` for what are candidates anyway.
+            `None` if all draws are candidates, whose vectors are known.
         ids: `[num]`, int32.
         log_q: `[num]`, float32.
         relevance: `[q, num]`, int8: 0, or -1 for what is right for a query, or
@@ -50,8 +51,9 @@ class DrawnNegatives:
         temperature: Divides the scores.
         estimator: See `tfxc.losses.sampled_softmax`; with "hard_negatives"
             draws are further candidates of the model's loss, whatever it is.
-            "by_law" needs a sampler with `inverse_temperature`, at 0 of which
-            its law says nothing.
+            "by_law" needs a sampler of the softmax at the same temperature,
+            which it is near to; at inverse temperature 0, in a warm-up, the
+            estimate is "sampled_softmax".
         padding: What follows the tokens of a short label.
         tries: See `shared_sample`; with 1 a query may draw its own positives.
     """
@@ -65,12 +67,8 @@ class DrawnNegatives:
     tries: int = 8
 
     def __post_init__(self):
-        follows = hasattr(self.sampler, "inverse_temperature")
-        if self.estimator == "by_law" and not follows:
-            raise ValueError(
-                '"by_law" must be given a `sampler` whose law is near the '
-                f"softmax. Received: {self.sampler}"
-            )
+        if self.estimator == "by_law":
+            check_near_softmax(self.sampler, self.temperature)
         # As tensors: arrays would become constants of the compiled step.
         labels = tf.nest.map_structure(tf.constant, self.labels)
         object.__setattr__(self, "labels", labels)
@@ -83,22 +81,23 @@ class DrawnNegatives:
             batch: With "positives" `[q, p]`, "rows" `[q]` and "candidate_ids"
                 `[c]`, int, with -1 for none, and "relevance" `[q, c]`.
         """
-        known = Known(batch["positives"], batch["candidate_ids"])
+        excluded = Excluded(batch["positives"], batch["candidate_ids"])
+        of_all = self.estimator == "expectation"  # positives, too
         ids, log_q = shared_sample(
             self.sampler,
             queries,
             self.num,
-            known=known,
+            excluded=None if of_all else excluded,
             tries=self.tries,
             rows=batch["rows"],
         )
         inputs = tf.nest.map_structure(
             lambda rows: tf.gather(rows, ids), self.labels
         )
-        relevance = -tf.cast(known.among(ids), tf.int8)
+        relevance = -tf.cast(excluded.among(ids), tf.int8)
         odds = None
         if self.estimator == "by_law":
-            odds = log_odds(self.sampler, queries, known, batch)
+            odds = log_odds(self.sampler, queries, excluded, batch)
         return Draw(inputs, ids, log_q, relevance, odds)
 
     def loss(self, relevance, scores, draw):
@@ -124,25 +123,26 @@ class DrawnNegatives:
         )
 
 
-def log_odds(sampler, queries, known, batch):
-    """Log of Q(labels that are not known) / Q(candidates): `[q]`.
+def log_odds(sampler, queries, excluded, batch):
+    """Log of Q(labels that are not excluded) / Q(candidates): `[q]`.
 
-    Candidates that are ignored do not count; infinite at inverse temperature 0.
+    Candidates that are ignored do not count. Infinite where none does, and at
+    inverse temperature 0, at which the law does not look at the query.
 
     Args:
         sampler: `Sampler` with `log_prob` and `inverse_temperature`.
         queries: `[q, d]`.
-        known: `Known`.
+        excluded: `Excluded`.
         batch: See `DrawnNegatives.draw`.
     """
     rows = batch["rows"]
-    others = 1.0 - share_of_known(sampler, queries, known, rows=rows)
+    others = 1.0 - excluded_share(sampler, queries, excluded, rows=rows)
     ids = tf.maximum(batch["candidate_ids"], 0)
-    law = tf.exp(sampler.log_prob(queries, ids, rows=rows))  # [q, c]
+    log_q = sampler.log_prob(queries, ids, rows=rows)  # [q, c]
     counts = batch["relevance"] >= 0
-    candidates = tf.reduce_sum(tf.where(counts, law, 0.0), axis=1)
+    candidates = tf.where(counts, log_q, -float("inf"))
     odds = tf.math.log(tf.maximum(others, EPSILON))
-    odds -= tf.math.log(tf.maximum(candidates, TINY))
+    odds -= tf.reduce_logsumexp(candidates, axis=1)
     follows = sampler.inverse_temperature > 0
     return tf.where(follows, odds, tf.constant(float("inf")))
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from tfxc.encoders.drawn_negatives import Draw
@@ -22,9 +23,15 @@ class InBatchNegatives:
     Z = sum over candidates n that are no positives of e^s_n / probability_n
     ```
 
+    In a short batch, which labels at random fill, candidates weigh 1.
+
     Args:
-        probability: `[L]`, float; see `tfxc.negatives.candidate_probability`.
+        probability: `[L]`, float, in (0, 1]; see
+            `tfxc.negatives.candidate_probability`.
         temperature: Divides the scores.
+
+    Raises:
+        ValueError: if a probability is out of range.
 
     References:
         - [Yi et al., 2019](https://doi.org/10.1145/3298689.3346996)
@@ -37,6 +44,12 @@ class InBatchNegatives:
     estimator = "sampled_softmax"
 
     def __post_init__(self):
+        least, most = np.min(self.probability), np.max(self.probability)
+        if not 0 < least <= most <= 1:
+            raise ValueError(
+                "`probability` must be in (0, 1], as any label may be a "
+                f"candidate. Received: {least} to {most}"
+            )
         log_p = tf.math.log(tf.cast(self.probability, tf.float32))
         object.__setattr__(self, "log_p", log_p)
 
@@ -45,11 +58,13 @@ class InBatchNegatives:
 
         Args:
             queries: Ignored.
-            batch: With "candidate_ids" `[c]`, int, -1 for none, and "relevance"
-                `[q, c]`.
+            batch: With "candidate_ids" `[c]` and "rows" `[q]`, int, -1 for
+                none, and "relevance" `[q, c]`.
         """
         ids = batch["candidate_ids"]
+        whole = tf.reduce_all(batch["rows"] >= 0)
         log_p = tf.gather(self.log_p, tf.maximum(ids, 0))
+        log_p = tf.where(whole, log_p, 0.0)
         relevance = tf.where(batch["relevance"] == 0, 0, -1)
         return Draw(None, ids, log_p - math.log(ids.shape[0]), relevance)
 

@@ -9,6 +9,8 @@ differ in how near their law is to the model's own softmax, from `Uniform` to
 from tfxc.negatives.cache import NegativeCache as NegativeCache
 from tfxc.negatives.cluster_tree import ClusterTreeSampler as ClusterTreeSampler
 from tfxc.negatives.diagnose import diagnose as diagnose
+from tfxc.negatives.exclusion import Excluded as Excluded
+from tfxc.negatives.exclusion import excluded_share as excluded_share
 from tfxc.negatives.in_batch import InBatch as InBatch
 from tfxc.negatives.in_batch import (
     candidate_probability as candidate_probability,
@@ -32,5 +34,3 @@ from tfxc.negatives.sg_tree import sg_tree as sg_tree
 from tfxc.negatives.shared_sample import shared_sample as shared_sample
 from tfxc.negatives.uniform import Uniform as Uniform
 from tfxc.negatives.unigram import Unigram as Unigram
-from tfxc.negatives.unknown_labels import Known as Known
-from tfxc.negatives.unknown_labels import share_of_known as share_of_known

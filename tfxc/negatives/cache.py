@@ -83,6 +83,10 @@ class NegativeCache(Sampler):
         where[ids] = np.arange(len(ids))
         self.where = self.variable("where", where)
 
+    @property
+    def near_softmax(self):
+        return self.ids.shape[0] == self.num_labels
+
     def refresh(self, label_vectors):
         """Takes over new vectors `[L, d]` of the labels that it holds."""
         check_shape(label_vectors, (self.num_labels, self.vectors.shape[1]))

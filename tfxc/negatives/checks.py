@@ -77,6 +77,22 @@ def check_finite_number(name, number):
         raise ValueError(f"`{name}` must be finite. Received: {number}")
 
 
+def check_near_softmax(sampler, temperature):
+    """Raises `ValueError` unless a sampler's law is near that softmax."""
+    if not sampler.near_softmax:
+        raise ValueError(
+            'the estimator "by_law" must be given a `sampler` whose law is '
+            "near the softmax over all labels: a tree, inverted multi-index, "
+            f"or cache of all labels. Received: {sampler}"
+        )
+    beta = float(sampler.inverse_temperature)
+    if beta and abs(beta * temperature - 1) > 1e-3:
+        raise ValueError(
+            "`temperature` must be one over the `inverse_temperature` of the "
+            f"sampler. Received: {temperature} and {beta}"
+        )
+
+
 def check_no_chain(sampler):
     """Raises `ValueError` if a sampler does not know the law of its draws."""
     if getattr(sampler, "steps", 0):

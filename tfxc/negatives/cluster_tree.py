@@ -86,6 +86,8 @@ class ClusterTreeSampler(Sampler):
         [Monath et al., 2023](https://proceedings.mlr.press/v206/monath23a.html)
     """
 
+    near_softmax = True
+
     def __init__(
         self,
         label_vectors,

@@ -59,6 +59,11 @@ class MixedNegatives(Sampler):
         self.shares = [float(share) for share in shares]
 
     def components(self, num):
+        counts = self._counts(num)
+        return [part for s, count in counts for part in s.components(count)]
+
+    def _counts(self, num):
+        """How many draws each of the samplers makes: `[(sampler, count)]`."""
         ends = np.cumsum(self.shares) * num / sum(self.shares)
         counts = np.diff(np.rint(ends).astype(int), prepend=0)
         if counts.min() < 1:
@@ -73,10 +78,10 @@ class MixedNegatives(Sampler):
             sampler.sample(
                 queries, count, None if seed is None else seed + place, **batch
             )[0]
-            for place, (sampler, count) in enumerate(self.components(num))
+            for place, (sampler, count) in enumerate(self._counts(num))
         ]
         ids = ops.concatenate(drawn, axis=1)
-        weights = [count / num for _, count in self.components(num)]
+        weights = [count / num for _, count in self._counts(num)]
         return ids, self._log_mixture(queries, ids, weights, batch)
 
     def log_prob(self, queries, ids, **batch):

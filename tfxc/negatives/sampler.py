@@ -22,6 +22,8 @@ class Sampler(keras.layers.Layer):
 
     Attributes:
         share: What the probabilities of a query's draws sum to, if not to 1.
+        near_softmax: Whether the law is near the softmax over all labels at its
+            `inverse_temperature`, when it was refreshed.
 
     Call arguments:
         queries: `[b, d]`, float.
@@ -39,7 +41,7 @@ class Sampler(keras.layers.Layer):
         ValueError: if the number of queries is not known when a step is traced.
     """
 
-    share = 1.0
+    share, near_softmax = 1.0, False
 
     def __init__(self, num_labels, seed=0, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})

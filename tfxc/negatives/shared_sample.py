@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from tfxc.negatives.checks import check_no_chain
-from tfxc.negatives.unknown_labels import log_prob_unknown, sample_unknown
+from tfxc.negatives.exclusion import log_prob_excluding, sample_excluding
 
 
 def shared_sample(
-    sampler, queries, num, seed=None, known=None, tries=8, **batch
+    sampler, queries, num, seed=None, excluded=None, tries=8, **batch
 ):
     """One set of negatives for a whole batch, drawn for some of its queries.
 
@@ -29,9 +29,9 @@ def shared_sample(
         queries: `[b, d]`, float.
         num: Draws in all; at most b, or a multiple of b.
         seed: See `Sampler.sample`.
-        known: `Known`; what each query draws again. What it draws may still be
-            known to others.
-        tries: Draws for one, of which the last may be known.
+        excluded: `Excluded`; what a query does not draw for itself, see
+            `sample_excluding`; others that it draws may be positives of others.
+        tries: Draws for one, of which the last may be excluded.
         **batch: See `Sampler.sample`; `rows` is cut to those that draw.
 
     Returns:
@@ -45,20 +45,23 @@ def shared_sample(
         check_no_chain(member)
         part_seed = None if seed is None else seed + part
         rows = _drawing(sampler, queries.shape[0], count, part_seed)
-        own = None if known is None else known.of(rows)
-        given = {
-            name: ops.take(array, rows, axis=0) if name == "rows" else array
-            for name, array in batch.items()
-        }
-        common = member, ops.take(queries, rows, axis=0)
-        each = count // rows.shape[0]
-        ids = sample_unknown(*common, each, own, tries, part_seed, **given)
+        own, given, drawing = excluded, batch, queries
+        if rows is not None:
+            own = excluded and excluded.of(rows)
+            drawing = ops.take(queries, rows, axis=0)
+            given = {
+                name: ops.take(array, rows, axis=0) if name == "rows" else array
+                for name, array in batch.items()
+            }
+        common = member, drawing
+        each = count // drawing.shape[0]
+        ids = sample_excluding(*common, each, own, tries, part_seed, **given)
         drawn.append(ops.reshape(ids, (count,)))
         laws.append((common, own, given, count / num))
     ids = ops.concatenate(drawn)
     log_q = [
         ops.logsumexp(
-            log_prob_unknown(*common, ids, own, tries, **given), axis=0
+            log_prob_excluding(*common, ids, own, tries, **given), axis=0
         )
         + math.log(share / common[1].shape[0])
         for common, own, given, share in laws
@@ -67,14 +70,14 @@ def shared_sample(
 
 
 def _drawing(sampler, rows, count, seed):
-    """Which of the queries draw `count` labels: `[n]`, int32."""
+    """Which of the queries draw `count` labels: `[n]`; `None` for all."""
     if count >= rows:
         if count % rows:
             raise ValueError(
                 f"`num` must be a multiple of {rows} queries, or less. "
                 f"Received: {count} draws"
             )
-        return ops.arange(rows, dtype="int32")
+        return None
     size = count // 2 if count % 2 == 0 else count
     order = keras.random.uniform((rows,), seed=sampler.draws(seed, 9))
     return ops.top_k(order, size)[1]

@@ -32,12 +32,13 @@ def check_negatives(recipe, num_labels):
             f"at most the {rows:,} queries of a batch or a multiple of them. "
             f"Received: {num:,}"
         )
-    mixed = recipe.negatives in ("cache", "nearest")
-    if mixed and (num < 4 or (num > rows and num % (4 * rows))):
+    # Some are drawn among all labels: one of so many.
+    parts = {"cache": 4, "nearest": 2}.get(recipe.negatives)
+    if parts and (num < 4 or (num > rows and num % (parts * rows))):
         raise InputError(
-            "--num-negatives: expected 4 to --batch-size, or a multiple of 4 "
-            "times as many, of which some are drawn among all labels. "
-            f"Received: {num}"
+            f"--num-negatives: expected 4 to {rows:,}, the queries of a batch, "
+            f"or a multiple of {parts * rows:,}, as one of {parts} is drawn "
+            f"among all labels. Received: {num:,}"
         )
     if recipe.negatives == "cache" and num > recipe.cached_labels:
         raise InputError(

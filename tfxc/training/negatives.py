@@ -29,12 +29,14 @@ OPENED, EXACT = 48, 192
 NEAREST = 32  # labels of the list that each query draws from
 
 
-def drawn_negatives(recipe, job):
+def drawn_negatives(recipe, job, relevant=None):
     """The negatives that a recipe names for a `Job`.
 
     Args:
         recipe: `TextRecipe`.
         job: `Job`; the labels are those of its data.
+        relevant: `tfxc.data.LabelLists` of all that the encoder trains on; of
+            the rows of the job if left out.
 
     Returns:
         `(negatives, callbacks)`: see `tfxc.encoders.DualEncoder`, `Job.train`;
@@ -43,11 +45,10 @@ def drawn_negatives(recipe, job):
     if recipe.negatives == "none":
         return None, []
     if recipe.negatives == "in_batch":
-        probability = candidate_probability(
-            job.relevant.take(job.rows),
-            recipe.batch_size,
-            recipe.num_candidates,
-        )
+        if relevant is None:
+            relevant = job.relevant.take(job.rows)
+        sizes = recipe.batch_size, recipe.num_candidates
+        probability = candidate_probability(relevant, *sizes)
         return InBatchNegatives(probability, recipe.temperature), []
     sampler, callbacks = SAMPLERS[recipe.negatives](recipe, job)
     labels = job.prepared.labels
