@@ -144,7 +144,9 @@ class Arm:
         import tfxc
         from models import ngame
 
-        negatives, callbacks = tfxc.training.drawn_negatives(recipe, job)
+        negatives, callbacks = tfxc.training.drawn_negatives(
+            recipe, job, job.relevant, job.rows
+        )
         self.refresh = callbacks[-1].refresh if refresh else None
         self.model = ngame.encoder_model(recipe, job, 10_000, negatives)
         rows = np.random.default_rng(0).permutation(job.rows)

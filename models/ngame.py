@@ -63,7 +63,7 @@ def train_encoder(recipe, job, callbacks=()):
         recipe.epochs, len(rows), recipe.batch_size
     )
     negatives, refreshes = tfxc.training.drawn_negatives(
-        recipe, job, relevant.take(rows)
+        recipe, job, relevant, rows
     )
     return job.train(
         encoder_model(recipe, job, steps, negatives),

@@ -101,5 +101,7 @@ def test_a_run(tmp_path, negatives):
     options += ["--uniform-steps", 5, "--refresh-steps", 4, "--landmarks", 12]
     options += ["--encoded-labels", 20, "--batch-size", 16]
     options += ["--num-candidates", 16]
+    if negatives == "in_batch":  # is of random batches
+        options += ["--cluster-start", 9]
     small = SmallRun(tmp_path, "dynamic_index", *options)
     small.assert_it_learnt_and_serves_as_measured()

@@ -160,6 +160,9 @@ def test_shared_samples_of_too_many():
 def test_mixed_shares():
     mixed = MixedNegatives([Uniform(LABELS), tree()], [1, 3])
     assert [count for _, count in mixed.components(8)] == [2, 6]
+    half = MixedNegatives([Uniform(LABELS), SAMPLERS["cache"]()], [1, 3])
+    assert mixed.share == 1 and half.share == 0.625
+    np.testing.assert_allclose(law(half, queries()).sum(axis=1), 0.625, 1e-4)
     with pytest.raises(ValueError, match="Received: num=1"):
         mixed.components(1)
     with pytest.raises(ValueError, match=r"Received: \[9, 60\] labels"):

@@ -23,7 +23,7 @@ LABELS = 200
 def test_every_name_has_its_sampler():
     names = {"none", "in_batch", *module.SAMPLERS}
     assert names == set(typing.get_args(Negatives))
-    assert drawn_negatives(TextRecipe(), None) == (None, [])
+    assert drawn_negatives(TextRecipe(), None, None, None) == (None, [])
 
 
 @pytest.mark.parametrize("cached", [50, LABELS, 10 * LABELS])

@@ -58,6 +58,11 @@ class MixedNegatives(Sampler):
         self.samplers = list(samplers)
         self.shares = [float(share) for share in shares]
 
+    @property
+    def share(self):
+        weights = np.array(self.shares) / sum(self.shares)
+        return float(weights @ [sampler.share for sampler in self.samplers])
+
     def components(self, num):
         counts = self._counts(num)
         return [part for s, count in counts for part in s.components(count)]

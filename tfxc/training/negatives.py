@@ -29,14 +29,14 @@ OPENED, EXACT = 48, 192
 NEAREST = 32  # labels of the list that each query draws from
 
 
-def drawn_negatives(recipe, job, relevant=None):
+def drawn_negatives(recipe, job, relevant, rows):
     """The negatives that a recipe names for a `Job`.
 
     Args:
         recipe: `TextRecipe`.
         job: `Job`; the labels are those of its data.
-        relevant: `tfxc.data.LabelLists` of all that the encoder trains on; of
-            the rows of the job if left out.
+        relevant: `tfxc.data.LabelLists` of queries; labels may be among them.
+        rows: `[n]`, int; the queries that the encoder trains on.
 
     Returns:
         `(negatives, callbacks)`: see `tfxc.encoders.DualEncoder`, `Job.train`;
@@ -45,10 +45,8 @@ def drawn_negatives(recipe, job, relevant=None):
     if recipe.negatives == "none":
         return None, []
     if recipe.negatives == "in_batch":
-        if relevant is None:
-            relevant = job.relevant.take(job.rows)
         sizes = recipe.batch_size, recipe.num_candidates
-        probability = candidate_probability(relevant, *sizes)
+        probability = candidate_probability(relevant.take(rows), *sizes)
         return InBatchNegatives(probability, recipe.temperature), []
     sampler, callbacks = SAMPLERS[recipe.negatives](recipe, job)
     labels = job.prepared.labels
