@@ -34,7 +34,6 @@ from keras import ops
 from record import write_results
 
 from tfxc import losses, negatives
-from tfxc.encoders.bag_encoder import BagEncoder
 from tfxc.negatives.categorical import categorical
 
 BETA, DIM = 20.0, 128
@@ -175,11 +174,9 @@ class Step:
     def __init__(self, encoder, texts, sampler, num):
         self.encoder, self.sampler, self.num = encoder, sampler, num
         self.texts = keras.Variable(texts, dtype="int32", trainable=False)
-        encoder(inputs_of(texts[:1]))  # builds it
-        table = [encoder.table] if hasattr(encoder, "table") else []
-        learned = table + encoder.trainable_variables
+        learned = encoder.trainable_variables
         rest = [
-            *(v for v in encoder.non_trainable_variables if v not in table),
+            *encoder.non_trainable_variables,
             *([] if sampler is None else sampler.variables),
             self.texts,
         ]
@@ -207,7 +204,7 @@ class Step:
 
     def loss(self, batch):
         ids = ops.convert_to_tensor(batch["candidate_ids"])
-        queries = self.encoder(inputs_of(batch["queries"]), training=True)
+        queries = self.encoder(batch["queries"], training=True)
         candidates = self.vectors(ids)
         relevance = ops.eye(len(ids))
         scores = ops.matmul(queries, candidates.T)
@@ -228,29 +225,39 @@ class Step:
 
     def vectors(self, ids):
         tokens = ops.take(self.texts, ids, axis=0)
-        return self.encoder(inputs_of(tokens), training=True)
-
-
-def inputs_of(tokens):
-    """What either encoder reads."""
-    weights = ops.ones(tokens.shape)
-    return {"ids": tokens, "weights": weights, "token_ids": tokens}
+        return self.encoder(tokens, training=True)
 
 
 def bag():
-    return BagEncoder(VOCABULARY, DIM)
+    """Vectors of tokens, their mean, a hidden layer, unit length."""
+    tokens = keras.Input((None,), dtype="int32")
+    mean = ops.mean(keras.layers.Embedding(VOCABULARY, DIM)(tokens), axis=1)
+    change = keras.layers.Dense(2 * DIM, "relu")(mean)
+    return unit(tokens, mean + keras.layers.Dense(DIM)(change))
 
 
 def transformer():
-    """An encoder of the size of MiniLM with six layers."""
-    import keras_hub
+    """A transformer of the size of MiniLM with six layers."""
+    from keras_hub.models import BertBackbone
 
-    from tfxc.encoders.transformer_encoder import TransformerEncoder
-
-    backbone = keras_hub.models.BertBackbone(
-        *(VOCABULARY, 6, 12, 384, 1536), max_sequence_length=512
+    backbone = BertBackbone(
+        VOCABULARY, 6, 12, 384, 1536, max_sequence_length=512
     )
-    return TransformerEncoder(backbone)
+    tokens = keras.Input((None,), dtype="int32")
+    outputs = backbone(
+        {
+            "token_ids": tokens,
+            "segment_ids": ops.zeros_like(tokens),
+            "padding_mask": ops.ones_like(tokens),
+        }
+    )
+    mean = ops.mean(outputs["sequence_output"], axis=1)
+    return unit(tokens, keras.layers.Dense(DIM)(mean))
+
+
+def unit(tokens, vectors):
+    """A model of tokens, with vectors of unit length."""
+    return keras.Model(tokens, keras.layers.UnitNormalization()(vectors))
 
 
 def planted(rng, size):

@@ -140,6 +140,25 @@ def gap():
             yield f"| {arm} ({seeds}) | {' | '.join(cells)} |"
 
 
+def accelerator():
+    """The lines of what draws cost on an accelerator."""
+    found = read("accelerator")["results"]
+    sizes, steps = found["draws"], found["steps"]
+    heads = [f"{int(size):,} labels: ms" for size in sizes]
+    heads += ["s to refresh", *(f"{case}: rate, %" for case in steps)]
+    yield f"| {found['device']} | {' | '.join(heads)} |"
+    yield "|---|" + "---|" * len(heads)
+    *_, last = sizes.values()
+    for name, row in last.items():
+        cells = [f"{rows[name]['milliseconds']:.2f}" for rows in sizes.values()]
+        cells.append(shown_as(row["refresh_seconds"], 1))
+        cells += [
+            shown_as(arms.get(name, {}).get("throughput_percent"), 0)
+            for arms in steps.values()
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def ablations():
     """The lines of what each addition to NGAME is worth."""
     shown = [f"held out {name}" for name in ("P@1", "P@5", "PSP@1", "R@100")]
@@ -164,6 +183,7 @@ def with_tables(text):
         "ablations": ablations(),
         "samplers": samplers(),
         "gap": gap(),
+        "accelerator": accelerator(),
     }
     for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"

@@ -193,3 +193,26 @@ assert abs(float(loss[0]) - np.log1p(np.exp(-2))) < 1e-5
 """,
         KERAS_BACKEND=backend,
     )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_samplers_and_encoders_need_no_tensorflow(backend):
+    pytest.importorskip(backend)
+    run_without_tensorflow(
+        """
+labels = np.random.default_rng(0).normal(size=(30, 4)).astype("float32")
+for sampler in (
+    tfxc.negatives.Uniform(30),
+    tfxc.negatives.Midx(labels, words=4),
+    tfxc.negatives.ClusterTreeSampler(labels, leaf_size=8),
+):
+    ids, log_q, _ = sampler(labels[:2], num=8)
+    assert tuple(ids.shape) == tuple(log_q.shape) == (2, 8)
+    total = np.exp(sampler.law(labels[:2])).sum(axis=1)
+    assert np.allclose(total, 1, atol=1e-3), (sampler, total)
+inputs = {"ids": np.array([[1, 2]]), "weights": np.array([[0.6, 0.8]])}
+vectors = tfxc.encoders.BagEncoder(num_tokens=10, dim=4)(inputs)
+assert abs(float((vectors**2).sum()) - 1) < 1e-5
+""",
+        KERAS_BACKEND=backend,
+    )

@@ -2,8 +2,8 @@
 
 import functools
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 
 def encode(encoder, inputs, rows=None, block_rows=1024, dtype=np.float32):
@@ -31,7 +31,7 @@ def encode(encoder, inputs, rows=None, block_rows=1024, dtype=np.float32):
     for start in range(0, len(rows), block_rows):
         places = order[start : start + block_rows]
         block = inputs.take(rows[places], block_rows)
-        shapes = tuple(x.shape for x in tf.nest.flatten(block))
+        shapes = tuple(x.shape for x in keras.tree.flatten(block))
         block = step_for(shapes)(block)
         vectors[places] = block[: len(places)]
     return vectors
@@ -43,6 +43,8 @@ def compiled(encoder):
 
     One function for all would be traced as often, and TensorFlow would warn.
     """
+    import tensorflow as tf
+
     return functools.cache(
         lambda shapes: tf.function(encoder, jit_compile=True)
     )

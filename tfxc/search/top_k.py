@@ -1,7 +1,5 @@
 """Exact top-k as a TensorFlow function."""
 
-import tensorflow as tf
-
 
 def top_k(queries, labels, k):
     """The `k` labels with the largest inner product, best first.
@@ -25,6 +23,8 @@ def top_k(queries, labels, k):
     >>> ids.numpy().tolist()
     [[1, 2]]
     """
+    import tensorflow as tf
+
     queries = tf.cast(queries, tf.float32)
     labels = tf.cast(labels, tf.float32)
     scores = tf.matmul(queries, labels, transpose_b=True)  # [q, labels]
