@@ -18,12 +18,13 @@ held out of training.
 four over those of cooking. The gap that an arm closes is its gain over
 "uniform" as a share of the gain of "exact". "equal time": each arm takes that
 share of the same rows for which steps, refreshes and the first index take as
-long as the steps of "in-batch", by what "equal steps" measured, so run both at
-once; preparing and compiling are left out.
+long as the steps of "in-batch", by what "equal steps" measured, so run both on
+one machine; preparing and compiling are left out.
 """
 
 import argparse
 import contextlib
+import itertools
 import math
 import pathlib
 import statistics
@@ -87,9 +88,8 @@ def main():
     parser.add_argument("--dataset", nargs="+", choices=CASES, default=[*CASES])
     parser.add_argument("--arm", nargs="+", choices=ARMS, default=[*ARMS])
     parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
-    parser.add_argument("--steps-only", action="store_true")
+    parser.add_argument("--only", choices=[STEPS, TIME])
     options = parser.parse_args()
-    arms = ["in-batch", *(arm for arm in options.arm if arm != "in-batch")]
     command = f"python benchmarks/oracle_gap.py --data {options.data}"
     results = read_results("oracle_gap")
 
@@ -97,28 +97,43 @@ def main():
         with contextlib.redirect_stdout(None):
             write_results("oracle_gap", command, results)
 
-    for dataset in options.dataset:
-        data = options.data / dataset
-        found = results.setdefault(dataset, {STEPS: {}, TIME: {}})
-        for seed in options.seeds:
-            measured = {}
-            for arm in arms:
-                measured[arm] = figures(data, arm, seed, 1.0)
-                take_in(found[STEPS], arm, seed, measured[arm])
+    with tempfile.TemporaryDirectory() as folder:
+        for dataset, seed in itertools.product(options.dataset, options.seeds):
+            task = options.data / dataset, seed, pathlib.Path(folder)
+            found = results.setdefault(dataset, {STEPS: {}, TIME: {}})
+            for arm in options.arm if options.only != TIME else ():
+                take_in(found[STEPS], arm, seed, figures(*task, arm, 1.0))
                 found["gap_closed"] = gaps(found[STEPS]["by_seed"])
                 save()
-            for arm in [] if options.steps_only else arms:
-                row = measured[arm]
-                share = share_in(measured["in-batch"]["seconds"], row)
+            if options.only == STEPS:
+                continue
+            rows = {
+                arm: of_seeds[str(seed)]
+                for arm, of_seeds in found[STEPS]["by_seed"].items()
+                if str(seed) in of_seeds
+            }
+            if "in-batch" not in rows:
+                parser.error(f'"{TIME}" needs {STEPS} of "in-batch"')
+            for arm in options.arm:
+                row = rows[arm]
+                share = share_in(rows["in-batch"]["seconds"], row)
                 if share < 1:
-                    row = figures(data, arm, seed, share)
+                    row = figures(*task, arm, share)
                 take_in(found[TIME], arm, seed, row)
                 save()
     write_results("oracle_gap", command, results)
 
 
-def figures(data, arm, seed, share):
-    """What one arm reaches with a share of the rows, and its times."""
+def figures(data, seed, folder, arm, share):
+    """What one arm reaches with a share of the rows, and its times.
+
+    Args:
+        data: Path of the data set.
+        seed: Integer.
+        folder: Path of what runs with the same rows have in common.
+        arm: One of `ARMS`.
+        share: Of the rows that "equal steps" takes.
+    """
     whole, epochs, size, num, settings = CASES[data.name]
     held_out = max(round(HELD_OUT * share), 1)
     drawn = num // 4 if arm.endswith("a quarter") else num
@@ -128,11 +143,15 @@ def figures(data, arm, seed, share):
         *("--num-negatives", drawn, "--validation-rows", held_out),
         *(*settings, *ARMS[arm]),
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        part = with_fewer_rows(data, folder, train_share=whole * share)
-        rows = len(lines_of(part / "trn.json.gz"))
+    rows_of = folder / f"{whole * share}"
+    part = rows_of / data.name
+    if not part.exists():
+        rows_of.mkdir(exist_ok=True)
+        with_fewer_rows(data, rows_of, train_share=whole * share)
+    rows = len(lines_of(part / "trn.json.gz"))
+    with tempfile.TemporaryDirectory() as run:
         _, metrics, history = timed_run_in(
-            *(pathlib.Path(folder) / "run", "dynamic_index", part, seed, flags),
+            *(pathlib.Path(run) / "run", "dynamic_index", part, seed, flags),
             {"TFXC_CACHE": f"{folder}/cache"},
         )
     row = {
@@ -176,12 +195,19 @@ def share_in(seconds, row):
 
 def take_in(found, arm, seed, row):
     """Adds the row of a seed to an arm's, and computes the means anew."""
-    by_seed = found.setdefault("by_seed", {}).setdefault(arm, {})
-    by_seed[str(seed)] = row
-    found.setdefault("mean", {})[arm] = {
-        name: statistics.mean(row[name] for row in by_seed.values())
-        for name in row
-        if all(name in other for other in by_seed.values())
+    of_arms = found.setdefault("by_seed", {})
+    of_arms.setdefault(arm, {})[str(seed)] = row
+    found["mean"] = {
+        arm: mean([*of_arms[arm].values()]) for arm in ARMS if arm in of_arms
+    }
+
+
+def mean(rows):
+    """The means of the figures that all rows have."""
+    return {
+        name: statistics.mean(row[name] for row in rows)
+        for name in rows[0]
+        if all(name in row for row in rows)
     }
 
 
