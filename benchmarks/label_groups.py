@@ -3,11 +3,13 @@
 import time
 
 
-def partitions(queries, labels, beta):
+def partitions(queries, labels, labels_half_way, beta):
     """Other groups than the sampler's, of which as many labels are opened.
 
     Groups of an SG tree have any size, which a sampler of static shapes cannot
-    open; so this counts labels, not groups, and computes the rest in full.
+    open; so this counts labels, not groups, and computes the rest in full. A
+    tree of labels as they were at half of the training puts in again those that
+    have drifted.
     """
     from tfxc.negatives import balanced_partition, sg_tree
 
@@ -33,7 +35,17 @@ def partitions(queries, labels, beta):
             "median_total_variation": distance,
             "seconds_to_build": made,
         }
-        print(name, rows[name], flush=True)
+    for base in (1.15, 1.3):
+        old = sg_tree(labels_half_way, base)
+        begun = time.perf_counter()
+        drifted = old.drifted(labels)
+        tree = old.moved(labels, drifted).partition([groups])
+        rows[f"an SG tree, base {base}"] |= {
+            "drifted": len(drifted) / len(labels),
+            "seconds_to_refresh": time.perf_counter() - begun,
+            "refreshed_total_variation": of_groups(tree, queries, labels, beta),
+        }
+    print(rows, flush=True)
     return rows
 
 

@@ -157,7 +157,7 @@ def measured(
         "labels": len(labels),
         "exact_ms": exact,
         "samplers": rows,
-        "partitions": partitions(queries, labels, beta),
+        "partitions": partitions(queries, labels, labels_half_way, beta),
     }
 
 

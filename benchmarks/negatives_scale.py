@@ -19,6 +19,8 @@ memory-mapped. For each number of labels, in a process of its own:
                        softmax over the codes
     codes_from_vectors the same between that and the softmax over the vectors
     peak_gb            of memory, mapped pages of the file included
+
+Draws two curves, each beside the line in the logarithm that is nearest.
 """
 
 import argparse
@@ -33,13 +35,14 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from record import read_results, timed_command, write_results
+from record import RESULTS, read_results, timed_command, write_results
 
 DIM, QUERIES, DRAWS, JUDGED = 128, 256, 64, 8
 SAMPLE = 4096  # labels that are encoded beside the landmarks
 BETA = 20.0
 SIZES = (10**4, 10**5, 10**6, 10**7, 2 * 10**7)
 CHUNK = 2**16
+CURVES = {"draw_ms": "ms for 256 queries", "products": "products for a query"}
 
 
 def main():
@@ -70,6 +73,31 @@ def main():
         print(labels, rows[str(labels)], flush=True)
     command = "python benchmarks/negatives_scale.py"
     write_results("negatives_scale", command, rows)
+    draw(rows)
+
+
+def draw(rows):
+    """The time of draws and the products they take against the labels."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    sizes = sorted(rows, key=int)
+    labels = [int(size) for size in sizes]
+    for axes, (name, text) in zip(
+        figure.subplots(1, 2), CURVES.items(), strict=True
+    ):
+        found = [rows[size][name] for size in sizes]
+        slope, start = np.polyfit(np.log10(labels), found, 1)
+        axes.plot(labels, found, marker="o")
+        axes.plot(
+            labels,
+            slope * np.log10(labels) + start,
+            linestyle=":",
+            label=f"{slope:,.0f} more for ten times as many",
+        )
+        axes.set(xscale="log", xlabel="labels", ylabel=text)
+        axes.legend(fontsize=8)
+    figure.savefig(RESULTS / "negatives_scale.svg")
 
 
 def measured(labels, folder):

@@ -110,9 +110,10 @@ def samplers():
         for name, row in mean["partitions"].items():
             distance = row["median_total_variation"]
             built = row["seconds_to_build"]
+            refreshed = shown_as(row.get("seconds_to_refresh"), 1)
             yield (
                 f"| groups of {name} | | {distance:.3f} | | | | | | | | | "
-                f"{built:.1f} | | |"
+                f"{built:.1f} | | {refreshed} |"
             )
 
 
@@ -127,10 +128,12 @@ def gap():
     for dataset, found in read("oracle_gap")["results"].items():
         yield f"| **{dataset}** |" + " |" * 11
         for arm, mean in found["equal steps"]["mean"].items():
-            closed = found["gap_closed"][arm]
+            closed = found["gap_closed"].get(arm, {})
             timed = found["equal time"].get("mean", {}).get(arm, {})
             cells = [shown_as(mean[name], 1) for name in shown]
-            cells += [percent(closed[name]) for name in GAP_METRICS]
+            cells += [
+                percent(closed[name]) if closed else "" for name in GAP_METRICS
+            ]
             cells += [
                 shown_as(1000 * mean["step_seconds"], 0),
                 shown_as(mean["seconds"], 0),

@@ -21,6 +21,7 @@ from tfxc.encoders.drawn_negatives import joined
 from tfxc.losses import decoupled_softmax
 from tfxc.negatives import (
     ClusterTreeSampler,
+    Midx,
     MixedNegatives,
     NegativeCache,
     Sampler,
@@ -207,7 +208,7 @@ def test_hits_and_candidates_are_no_negatives(rng):
 def test_odds_of_what_is_not_known(rng):
     queries, labels, relevant = problem(rng)
     sampler = ClusterTreeSampler(unit_rows(2), HEAT)
-    model = model_of(sampler, labels, SIZE, estimator="by_law")
+    model = model_of(sampler, labels, SIZE, estimator="self_normalized")
     *_, batch = batches_of(queries, labels, relevant)  # the last one is short
     ignored = batch["relevance"].numpy()
     ignored[0, np.argmax(ignored[0] == 1)] = -1
@@ -234,28 +235,21 @@ def test_odds_of_what_is_not_known(rng):
 
 def test_a_law_far_from_the_softmax():
     part = NegativeCache(np.arange(12), unit_rows(2)[:12], LABELS, HEAT, False)
-    for sampler in (Uniform(LABELS), part):
+    midx = Midx(unit_rows(2), HEAT, words=4)
+    for sampler in (Uniform(LABELS), midx, part):
         with pytest.raises(ValueError, match=r"near the softmax .*Received: <"):
-            DrawnNegatives(sampler, [], 4, 1 / HEAT, "by_law")
+            DrawnNegatives(sampler, [], 4, 1 / HEAT, "self_normalized")
     tree = ClusterTreeSampler(unit_rows(2), HEAT)
     with pytest.raises(ValueError, match=r"Received: 0\.5 and 3\.0"):
-        DrawnNegatives(tree, [], 4, 0.5, "by_law")
+        DrawnNegatives(tree, [], 4, 0.5, "self_normalized")
     tree.inverse_temperature.assign(0)  # in a warm-up
-    DrawnNegatives(tree, [], 4, 0.5, "by_law")
+    DrawnNegatives(tree, [], 4, 0.5, "self_normalized")
 
 
-def test_expectations_are_of_all_labels(rng):
-    """Its draws may be positives, and candidates."""
-    queries, labels, relevant = problem(rng)
-    batch = next(iter(batches_of(queries, labels, relevant)))
-    shares = {}
-    for estimator in ("expectation", "sampled_softmax"):
-        model = model_of(Uniform(LABELS), labels, SIZE, estimator=estimator)
-        vectors = model(batch["query"])
-        ids = [model.negatives.draw(vectors, batch).ids for _ in range(40)]
-        shares[estimator] = np.isin(ids, batch["candidate_ids"]).mean()
-    assert 0.2 < shares["expectation"] < 0.45
-    assert shares["sampled_softmax"] < 0.02
+@pytest.mark.parametrize("estimator", ["expectation", "cache", "law"])
+def test_estimators_of_shared_draws(estimator):
+    with pytest.raises(ValueError, match=f"share their draws.*'{estimator}'"):
+        DrawnNegatives(Uniform(LABELS), [], 4, 1.0, estimator)
 
 
 def unit_rows(seed):
@@ -263,7 +257,9 @@ def unit_rows(seed):
     return (rows / np.linalg.norm(rows, axis=1)[:, None]).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", ["uniform", "tree", "tree by law", "cache"])
+@pytest.mark.parametrize(
+    "kind", ["uniform", "tree", "tree normalized", "cache"]
+)
 def test_training_lowers_the_loss_and_compiles_once(rng, kind):
     queries, labels, relevant = problem(rng)
     start = unit_rows(2)
@@ -280,8 +276,10 @@ def test_training_lowers_the_loss_and_compiles_once(rng, kind):
             [1, 1],
         ),
     }[kind.split()[0]]()
-    by_law = {"estimator": "by_law"} if kind.endswith("law") else {}
-    model = model_of(sampler, labels, SIZE, **by_law)
+    self_normalized = (
+        {"estimator": "self_normalized"} if kind.endswith("normalized") else {}
+    )
+    model = model_of(sampler, labels, SIZE, **self_normalized)
     model.optimizer.build(model.trainable_variables)
     traces = []
     step = model.train_step

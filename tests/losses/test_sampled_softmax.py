@@ -5,8 +5,9 @@
 - the gradient of "expectation" under draws from the softmax, and of "cache"
   under draws from its negatives, is exact on average; that of "hard_negatives"
   is not, and that of "sampled_softmax" nearly is;
-- the value of "by_law" is exact whatever is drawn, if the law's odds are, and
-  some draw is a negative; where they are not known, it is "sampled_softmax";
+- the value of "self_normalized" is exact whatever is drawn, if the law's odds
+  are, and some draw is a negative; where they are not known, it is
+  "sampled_softmax";
 - positives and candidates among the draws are no negatives;
 - compiled and eager agree; a query without positive costs nothing.
 """
@@ -22,7 +23,7 @@ from tfxc.losses import decoupled_softmax, sampled_softmax
 LABELS, DRAWS = 200, 8
 ESTIMATORS = [
     "sampled_softmax",
-    "by_law",
+    "self_normalized",
     "expectation",
     "cache",
     "hard_negatives",
@@ -103,7 +104,7 @@ def test_no_bias_over_all_draws_there_are(rng, estimator, num):
     [
         ("expectation", 0, 0.02),
         ("cache", 0, 0.02),
-        ("by_law", 0, 0.02),
+        ("self_normalized", 0, 0.02),
         ("sampled_softmax", 0, 0.02),
         ("hard_negatives", 0.1, 0.6),
     ],
@@ -133,6 +134,26 @@ def test_bias_of_uniform_draws_falls_with_their_number(rng):
     near = exact_gradient(0.9 * scores)[1]
     found = mean_gradient(scores, near, "sampled_softmax", rng)
     assert np.linalg.norm(found - exact) < bias / 3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "uniform", "num", "stated"),
+    [
+        ("sampled_softmax", True, 8, 0.065),
+        ("sampled_softmax", True, 64, 0.012),
+        ("hard_negatives", True, 8, 0.34),
+        ("hard_negatives", True, 64, 0.036),
+        ("hard_negatives", False, 8, 0.14),
+        ("hard_negatives", False, 64, 0.16),
+    ],
+)
+def test_the_bias_that_is_stated(rng, estimator, uniform, num, stated):
+    scores = problem(rng)
+    exact, p = exact_gradient(scores)
+    law = np.full(LABELS, 1 / LABELS) if uniform else p
+    found = mean_gradient(scores, law, estimator, rng, num)
+    bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert 0.75 * stated < bias < 1.3 * stated
 
 
 def test_hard_negatives_stay_biased(rng):
@@ -214,7 +235,7 @@ def test_the_law_tells_the_size_whatever_is_drawn(rng):
     hits[:, 0] = 0
     found = sampled_softmax(
         *(seen, scores, hits, np.take_along_axis(scores, ids, axis=1)),
-        *(rng.normal(size=num), 0.5, "by_law"),
+        *(rng.normal(size=num), 0.5, "self_normalized"),
         log_odds=odds.astype(np.float32),
     )
     expected = decoupled_softmax(
@@ -225,15 +246,19 @@ def test_the_law_tells_the_size_whatever_is_drawn(rng):
 
 
 @pytest.mark.parametrize(
-    ("heat", "few", "by_law"), [(1, 0.04, 0.0), (0.9, 0.02, 0.2), (0, 0.1, 1.0)]
+    ("heat", "few", "trusting"),
+    [(1, 0.04, 0.0), (0.9, 0.02, 0.2), (0, 0.1, 1.0)],
 )
-def test_the_law_is_trusted(rng, heat, few, by_law):
+def test_the_law_is_trusted(rng, heat, few, trusting):
     """Of a positive as likely as all others together, with draws ever worse."""
     scores = problem(rng)
     scores[0] = np.log(np.exp(scores[1:]).sum())
     exact, _ = exact_gradient(scores)
     law = exact_gradient(heat * scores)[1]
-    for estimator, expected in (("sampled_softmax", few), ("by_law", by_law)):
+    for estimator, expected in (
+        ("sampled_softmax", few),
+        ("self_normalized", trusting),
+    ):
         found = mean_gradient(scores, law, estimator, rng)
         bias = np.linalg.norm(found - exact) / np.linalg.norm(exact)
         assert abs(bias - expected) < 0.02 + 0.1 * expected
@@ -246,7 +271,8 @@ def test_odds_that_are_not_known(rng):
     hits[2] = -1  # nothing that is scaled
     of_draws = relevance, scores, hits, drawn, log_q, 0.5
     found = sampled_softmax(
-        *(*of_draws, "by_law"), log_odds=np.float32([np.inf, np.nan, 0.0])
+        *(*of_draws, "self_normalized"),
+        log_odds=np.float32([np.inf, np.nan, 0.0]),
     )
     np.testing.assert_allclose(found, sampled_softmax(*of_draws), rtol=1e-5)
     scores, drawn = tf.Variable(scores), tf.Variable(drawn)
@@ -254,7 +280,8 @@ def test_odds_that_are_not_known(rng):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(
             sampled_softmax(
-                *(relevance, scores, hits, drawn, log_q, 0.5, "by_law"),
+                *(relevance, scores, hits, drawn, log_q, 0.5),
+                estimator="self_normalized",
                 log_odds=np.float32([np.inf, np.nan, np.inf]),
             )
         )
@@ -262,7 +289,7 @@ def test_odds_that_are_not_known(rng):
         assert np.isfinite(gradient).all() and not gradient[2].numpy().any()
         assert gradient[:2].numpy().any(axis=1).all()
     with pytest.raises(ValueError, match=r"`log_odds`\. Received: None"):
-        sampled_softmax(*of_draws, "by_law")
+        sampled_softmax(*of_draws, "self_normalized")
 
 
 def test_unknown_estimator():

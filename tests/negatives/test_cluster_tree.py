@@ -206,6 +206,29 @@ def test_places_beyond_int32(monkeypatch):
     np.testing.assert_array_equal(sampler.log_prob(x, ids), expected)
 
 
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_bound_after_drift(rng, rebuild):
+    """By radii that were measured again, and never above e^(2 beta r)."""
+    sampler, x, vectors = tree(opened=2), queries(rows=20), label_vectors()
+    for _ in range(3):
+        vectors = vectors + 0.3 * rng.normal(size=vectors.shape)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        sampler.refresh(vectors.astype(np.float32), rebuild=rebuild)
+        kept = np.float32(vectors.astype(np.float16))
+        worst = (np.log(softmax(x, kept)) - sampler.law(x)).max(axis=1)
+        bound = sampler.bound(x).numpy()
+        assert (worst <= bound + 1e-4).all() and worst.max() > 0.02
+        splits, radii = sampler.tree.levels, []
+        for start, end in zip(splits[0], splits[0][1:], strict=False):
+            mine = kept[sampler.tree.order[start:end]]
+            far = np.linalg.norm(mine - mine.mean(axis=0), axis=1)
+            radii.append(far.max())
+        top = np.asarray(sampler.parts["radii_0"])
+        assert (np.array(radii) <= top + 1e-3).all()
+        # Groups of the first level, as they are or opened, make the law.
+        assert worst.max() <= 2 * BETA * top.max() + 1e-4
+
+
 def test_bound_of_codes():
     x, nystrom = queries(rows=20), Nystrom(label_vectors()[::40])
     codes = nystrom.codes(label_vectors())

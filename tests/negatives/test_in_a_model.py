@@ -2,6 +2,7 @@
 
 - a plain `keras.Model` trains with any of them, compiled by XLA, once, and
   learns to tell the labels apart;
+- its weights, saved and loaded, have the sampler's in them;
 - a batch of unknown size is refused with what to do about it.
 """
 
@@ -15,7 +16,9 @@ from sampler_cases import LABELS, unit
 from tfxc.losses import sampled_softmax
 from tfxc.negatives import (
     ClusterTreeSampler,
+    InBatch,
     Midx,
+    MixedNegatives,
     NegativeCache,
     Uniform,
     Unigram,
@@ -42,7 +45,8 @@ class Classifier(keras.Model):
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         ids, log_q, relevance = self.sampler(
-            ops.stop_gradient(y_pred), num=32, positives=y[:, None]
+            *(ops.stop_gradient(y_pred), 32, y[:, None]),
+            candidates=y,  # which `InBatch` draws among
         )
         return ops.mean(
             sampled_softmax(
@@ -69,16 +73,25 @@ def data():
     return x.astype(np.float32), y, unit(rng.normal(size=(LABELS, DIM)))
 
 
+def tree(labels, **options):
+    return ClusterTreeSampler(
+        labels, 8.0, opened=2, branching=4, leaf_size=4, **options
+    )
+
+
 SAMPLERS = {
     "uniform": lambda labels: Uniform(LABELS),
+    "in-batch": lambda labels: InBatch(np.ones(LABELS)),
+    "mixed": lambda labels: MixedNegatives(
+        [Uniform(LABELS), tree(labels)], [1, 3]
+    ),
     "unigram": lambda labels: Unigram(np.ones(LABELS)),
     "cache": lambda labels: NegativeCache(
         np.arange(LABELS), labels, LABELS, 8.0
     ),
     "midx": lambda labels: Midx(labels, 8.0, words=5),
-    "tree": lambda labels: ClusterTreeSampler(
-        labels, 8.0, opened=2, branching=4, leaf_size=4
-    ),
+    "tree": tree,
+    "tree of sketches": lambda labels: tree(labels, sketch=2, exact=5),
 }
 
 
@@ -116,3 +129,23 @@ def test_a_batch_of_unknown_size(name):
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
     with pytest.raises(ValueError, match="drop_remainder"):
         model.fit(batches, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_saved_weights(name, tmp_path):
+    x, _, labels = data()
+    models = []
+    for vectors in (labels, labels[::-1].copy()):
+        model = Classifier(SAMPLERS[name](vectors), vectors)
+        model(x[:BATCH])
+        models.append(model)
+    path = tmp_path / "model.weights.h5"
+    models[0].save_weights(path)
+    if name not in ("uniform", "unigram", "in-batch"):
+        apart = [model.sampler.law(labels[:3]) for model in models]
+        assert np.abs(apart[0] - apart[1]).max() > 0.1, "would test less"
+    models[1].load_weights(path)
+    states = [model.sampler.state() for model in models]
+    assert states[0].keys() == states[1].keys() and states[0]
+    for key, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][key])

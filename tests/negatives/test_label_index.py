@@ -115,6 +115,18 @@ def test_labels_must_stay_as_many(rng):
     np.testing.assert_array_equal(index.top_k(x, K), before)
 
 
+def test_labels_without_text(rng):
+    """An encoder gives them a vector of zeros."""
+    vectors, x = case(rng)
+    vectors[:50] = 0
+    index = LabelIndex(vectors)
+    assert recall(index, x) > 0.8
+    vectors = np.roll(vectors, 50, axis=0)  # others have none
+    index.move(vectors)
+    assert recall(index, x) > 0.8
+    assert index.top_k(np.zeros((2, DIM)), K).shape == (2, K)
+
+
 def test_few_labels(rng):
     vectors = label_vectors()
     found = LabelIndex(vectors).top_k(queries(), 60)

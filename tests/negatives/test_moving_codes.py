@@ -137,3 +137,24 @@ def test_codes_in_a_file(tmp_path, rng):
         there.refresh(0)
     np.testing.assert_array_equal(there.codes[:], here.codes)
     np.testing.assert_array_equal(np.load(path), here.codes)
+
+
+def test_landmarks_without_text(rng):
+    """An encoder gives them a vector of zeros."""
+    encoder = Encoder()
+    codes = codes_of(encoder)
+    encoder.vectors[codes.landmarks[:3]] = 0
+    for number in range(3):
+        codes.refresh(number)
+        assert np.isfinite(codes.codes).all()
+        assert np.isfinite(codes.projection).all()
+        assert not codes.codes[codes.landmarks[:3]].any()
+        sampler = ClusterTreeSampler(
+            codes.codes, 8.0, projection=codes.projection
+        )
+        total = np.exp(sampler.law(encoder.vectors[:4])).sum(axis=1)
+        np.testing.assert_allclose(total, 1, rtol=1e-3)
+        noise = 0.05 * rng.normal(size=(LABELS, DIM))
+        moved = unit(encoder.vectors + noise)
+        empty = ~encoder.vectors.any(axis=1)
+        encoder.vectors = np.where(empty[:, None], 0, moved)

@@ -98,6 +98,18 @@ def test_drift_of_all_labels(rng, base, drift):
         assert not len(tree.drifted(vectors))
 
 
+def test_labels_without_text():
+    """An encoder gives them a vector of zeros."""
+    vectors = case(200)
+    vectors[40:60] = 0
+    tree = sg_tree(vectors)
+    assert_invariants(tree, vectors)
+    new = vectors.copy()
+    new[50:70] = case(200, seed=3)[50:70]
+    new[70:80] = 0
+    assert_invariants(tree.moved(new, np.arange(50, 80)), new)
+
+
 def test_partitions():
     vectors = label_vectors(labels=400)
     found = sg_tree(vectors).partition([8, 40, 200])

@@ -12,6 +12,7 @@ from tfxc import InputError
 from tfxc.training import TextRecipe, check_negatives
 
 FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
+TRUSTING = {"num_negatives": 8, "estimator": "self_normalized"}
 
 
 @pytest.mark.parametrize(
@@ -37,21 +38,19 @@ FIELDS = {"batch_size": 16, "num_candidates": 20, "negatives": "tree"}
             "--cached-labels: expected at least --num-negatives=8.*: 7",
         ),
         (
-            {"num_negatives": 8, "negatives": "uniform", "estimator": "by_law"},
-            "--estimator: expected sampled_softmax, .*Received: by_law",
+            {**TRUSTING, "negatives": "uniform"},
+            "--estimator: expected sampled_softmax, .*: self_normalized",
+        ),
+        *(
+            (
+                {**TRUSTING, "negatives": kind},
+                "--estimator: .*=30.*Received: self_normalized",
+            )
+            for kind in ("nearest", "midx")
         ),
         (
-            {"num_negatives": 8, "negatives": "nearest", "estimator": "by_law"},
-            "--estimator: .*=30.*Received: by_law",
-        ),
-        (
-            {
-                "num_negatives": 8,
-                "negatives": "cache",
-                "cached_labels": 29,
-                "estimator": "by_law",
-            },
-            "--estimator: .*=30.*Received: by_law",
+            {**TRUSTING, "negatives": "cache", "cached_labels": 29},
+            "--estimator: .*=30.*Received: self_normalized",
         ),
         (
             {"negatives": "in_batch", "estimator": "hard_negatives"},
@@ -77,13 +76,8 @@ def test_refused(fields, message):
         {"num_negatives": 4, "negatives": "nearest"},
         {"num_negatives": 16, "negatives": "nearest", "batch_size": 8},
         {"num_negatives": 16, "negatives": "cache", "batch_size": 4},
-        {"num_negatives": 8, "negatives": "midx", "estimator": "by_law"},
-        {
-            "num_negatives": 8,
-            "negatives": "cache",
-            "cached_labels": 30,
-            "estimator": "by_law",
-        },
+        {**TRUSTING, "negatives": "tree"},
+        {**TRUSTING, "negatives": "cache", "cached_labels": 30},
         {"num_negatives": 16, "negatives": "cache"},
         {"num_negatives": 30, "batch_size": 30},
         {"num_negatives": 8, "chunk_rows": 4, "num_candidates": 29},

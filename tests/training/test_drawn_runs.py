@@ -35,7 +35,10 @@ CASES = {
     },
     "midx": {},
     "tree": {},
-    "tree, by law": {"negatives": "tree", "estimator": "by_law"},
+    "tree, self-normalized": {
+        "negatives": "tree",
+        "estimator": "self_normalized",
+    },
 }
 
 

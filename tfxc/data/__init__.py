@@ -10,6 +10,8 @@ names the file and the line. `prepare` turns it into `Bags` of tokens once, and
 What needs TensorFlow is imported when it is first used.
 """
 
+import importlib
+
 from tfxc.data.arrays import read_arrays as read_arrays
 from tfxc.data.arrays import write_arrays as write_arrays
 from tfxc.data.builtin.python_api import (
@@ -55,7 +57,6 @@ from tfxc.data.tokens.joined import Joined as Joined
 from tfxc.data.tokens.sequences import Sequences as Sequences
 from tfxc.data.tokens.vectors import Vectors as Vectors
 from tfxc.data.tokens.vocabulary import Vocabulary as Vocabulary
-from tfxc.on_first_use import on_first_use
 
 TENSORFLOW = {
     "BagTokenizer": "tokens.bag_tokenizer",
@@ -71,4 +72,10 @@ TENSORFLOW = {
     "training_batches": "batches",
 }
 
-__getattr__ = on_first_use(__name__, TENSORFLOW)
+
+def __getattr__(name):
+    if name not in TENSORFLOW:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{TENSORFLOW[name]}")
+    globals()[name] = getattr(module, name)
+    return globals()[name]

@@ -1,7 +1,9 @@
 """Texts or sparse features to unit vectors.
 
-What needs TensorFlow is imported when it is first used.
+Models that train are those of Keras' TensorFlow backend; encoders are of any.
 """
+
+import keras
 
 from tfxc.encoders.bag_encoder import BagEncoder as BagEncoder
 from tfxc.encoders.encode import encode as encode
@@ -11,12 +13,13 @@ from tfxc.encoders.stored_vectors import StoredVectors as StoredVectors
 from tfxc.encoders.transformer_encoder import (
     TransformerEncoder as TransformerEncoder,
 )
-from tfxc.on_first_use import on_first_use
 
-TENSORFLOW = {
-    "DrawnNegatives": "drawn_negatives",
-    "DualEncoder": "dual_encoder",
-    "FullLabelClassifier": "full_label_classifier",
-    "InBatchNegatives": "in_batch_negatives",
-}
-__getattr__ = on_first_use(__name__, TENSORFLOW)
+if keras.backend.backend() == "tensorflow":
+    from tfxc.encoders.drawn_negatives import DrawnNegatives as DrawnNegatives
+    from tfxc.encoders.dual_encoder import DualEncoder as DualEncoder
+    from tfxc.encoders.full_label_classifier import (
+        FullLabelClassifier as FullLabelClassifier,
+    )
+    from tfxc.encoders.in_batch_negatives import (
+        InBatchNegatives as InBatchNegatives,
+    )

@@ -9,6 +9,7 @@ from tfxc.losses import sampled_softmax
 from tfxc.negatives import Excluded, excluded_share, shared_sample
 from tfxc.negatives.checks import check_near_softmax
 
+ESTIMATORS = ("sampled_softmax", "self_normalized", "hard_negatives")
 EPSILON = 1e-6  # to which float32 knows what is left of 1
 
 
@@ -49,13 +50,18 @@ class DrawnNegatives:
             label, of the same fields as the candidates of a batch.
         num: Labels drawn for a batch.
         temperature: Divides the scores.
-        estimator: See `tfxc.losses.sampled_softmax`; with "hard_negatives"
+        estimator: One of `ESTIMATORS`, see `tfxc.losses.sampled_softmax`; the
+            others ask each query for draws of its own. With "hard_negatives"
             draws are further candidates of the model's loss, whatever it is.
-            "by_law" needs a sampler of the softmax at the same temperature,
-            which it is near to; at inverse temperature 0, in a warm-up, the
-            estimate is "sampled_softmax".
+            "self_normalized" needs a sampler of the softmax at the same
+            temperature, which it is near to; at inverse temperature 0, in a
+            warm-up, the estimate is "sampled_softmax".
         padding: What follows the tokens of a short label.
         tries: See `shared_sample`; with 1 a query may draw its own positives.
+
+    Raises:
+        ValueError: if the estimator is none of these, or its law is not near
+            the softmax.
     """
 
     sampler: typing.Any
@@ -67,7 +73,12 @@ class DrawnNegatives:
     tries: int = 8
 
     def __post_init__(self):
-        if self.estimator == "by_law":
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(
+                f"`estimator` must be one of {ESTIMATORS}, as queries share "
+                f"their draws. Received: {self.estimator!r}"
+            )
+        if self.estimator == "self_normalized":
             check_near_softmax(self.sampler, self.temperature)
         # As tensors: arrays would become constants of the compiled step.
         labels = tf.nest.map_structure(tf.constant, self.labels)
@@ -82,12 +93,11 @@ class DrawnNegatives:
                 `[c]`, int, with -1 for none, and "relevance" `[q, c]`.
         """
         excluded = Excluded(batch["positives"], batch["candidate_ids"])
-        of_all = self.estimator == "expectation"  # positives, too
         ids, log_q = shared_sample(
             self.sampler,
             queries,
             self.num,
-            excluded=None if of_all else excluded,
+            excluded=excluded,
             tries=self.tries,
             rows=batch["rows"],
         )
@@ -96,7 +106,7 @@ class DrawnNegatives:
         )
         relevance = -tf.cast(excluded.among(ids), tf.int8)
         odds = None
-        if self.estimator == "by_law":
+        if self.estimator == "self_normalized":
             odds = log_odds(self.sampler, queries, excluded, batch)
         return Draw(inputs, ids, log_q, relevance, odds)
 

@@ -6,7 +6,7 @@ from keras import ops
 
 ESTIMATORS = (
     "sampled_softmax",
-    "by_law",
+    "self_normalized",
     "expectation",
     "cache",
     "hard_negatives",
@@ -36,7 +36,7 @@ def sampled_softmax(
         + mean over draws of [y is no positive, no candidate] e^s_y / q_y
 
     "sampled_softmax"  -log( e^s_p / (e^s_p + Z) )
-    "by_law"           the same, where the mean over draws is scaled to
+    "self_normalized"  the same, where the mean over draws is scaled to
                        (sum over candidates c of relevance 0 or 1 of e^s_c)
                        times the odds by which the law draws a negative that is
                        no candidate
@@ -48,15 +48,15 @@ def sampled_softmax(
 
     and the mean of that over the positives of a query. The gradient of
     "sampled_softmax" is consistent: its bias falls as 1 / k, and is small where
-    q is near the softmax itself. "by_law" is self-normalised: it takes the size
-    of Z from the law, as few draws tell it badly, and from draws only in which
-    direction it changes. It trusts that the law is near the softmax, however
-    many draws there are. "expectation" is unbiased if q is the softmax over all
-    labels, the positives among them; it ignores candidates. "cache" is unbiased
-    if q is the softmax over the negatives, and Z is known; it ignores
-    candidates, too. "hard_negatives" is what DyNNIBAL's Algorithm 4 prints; it
-    stresses hard draws twice, and stays biased however many there are. The
-    values of "cache" and "expectation" mean nothing; only their gradients do.
+    q is near the softmax itself. "self_normalized" takes the size of Z from the
+    law, as few draws tell it badly, and weighs draws among themselves. It
+    trusts that the law is near the softmax, however many draws there are.
+    "expectation" is unbiased if q is the softmax over all labels, the positives
+    among them; it ignores candidates. "cache" is unbiased if q is the softmax
+    over the negatives, and Z is known; it ignores candidates, too.
+    "hard_negatives" is what DyNNIBAL's Algorithm 4 prints; it stresses hard
+    draws twice, and stays biased however many there are. The values of "cache"
+    and "expectation" mean nothing; only their gradients do.
 
     The length of the bias as a share of that of the gradient, of a query with
     200 labels in the tests; below 0.001 it cannot be told from none there:
@@ -67,14 +67,14 @@ def sampled_softmax(
     "expectation"        < 0.001   < 0.001
     "cache"              < 0.001   < 0.001
     "sampled_softmax"    < 0.001   < 0.001       0.065     0.012
-    "by_law"             < 0.001   < 0.001
+    "self_normalized"    < 0.001   < 0.001
     "hard_negatives"     0.14      0.16          0.34      0.036
     ```
 
     Of a query that finds its positive as likely as all others together, 8 draws
-    by the softmax give "sampled_softmax" a bias of 0.04, and "by_law" one of
-    less than 0.01; but draws by the softmax at 0.9 of the inverse temperature
-    0.02 and 0.21, and uniform ones 0.11 and 0.98.
+    by the softmax give "sampled_softmax" a bias of 0.04, and "self_normalized"
+    one of less than 0.01; but draws by the softmax at 0.9 of the inverse
+    temperature 0.02 and 0.21, and uniform ones 0.11 and 0.98.
 
     Args:
         relevance: `[q, c]`; 1 positive, 0 negative, -1 ignored.
@@ -85,10 +85,10 @@ def sampled_softmax(
         log_q: `[q, k]`, or `[k]` for draws that queries share; log q.
         temperature: Positive float.
         estimator: One of the names above.
-        log_odds: `[q]`, float, for "by_law": log of how likely the law draws a
-            negative that is no candidate, less log of how likely it draws a
-            candidate whose relevance is 0 or 1. Not finite where that is not
-            known; the query's estimate is then "sampled_softmax".
+        log_odds: `[q]`, float, for "self_normalized": log of how likely the law
+            draws a negative that is no candidate, less log of how likely it
+            draws a candidate whose relevance is 0 or 1. Not finite where that
+            is not known; the query's estimate is then "sampled_softmax".
 
     Returns:
         `[q]`, float32. Zero for a query without positive.
@@ -105,8 +105,10 @@ def sampled_softmax(
         raise ValueError(
             f"`estimator` must be one of {ESTIMATORS}. Received: {estimator!r}"
         )
-    if estimator == "by_law" and log_odds is None:
-        raise ValueError('"by_law" must be given `log_odds`. Received: None')
+    if estimator == "self_normalized" and log_odds is None:
+        raise ValueError(
+            '"self_normalized" must be given `log_odds`. Received: None'
+        )
     scores, drawn = (
         ops.cast(s, "float32") / temperature for s in (scores, drawn_scores)
     )
@@ -121,7 +123,7 @@ def sampled_softmax(
             others = ops.zeros_like(others)
         log_q = ops.cast(ops.stop_gradient(log_q), "float32") + math.log(num)
         weighed = drawn if estimator == "hard_negatives" else drawn - log_q
-        if estimator == "by_law":
+        if estimator == "self_normalized":
             of_draws = _log_sum(weighed, kept)
             of_candidates = _log_sum(scores, ops.not_equal(relevance, -1))
             scale = of_candidates + log_odds[:, None] - of_draws

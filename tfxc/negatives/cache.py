@@ -97,26 +97,27 @@ class NegativeCache(Sampler):
     def get_config(self):
         raise made_of_vectors(self)
 
-    def _log_softmax(self, queries):
-        """Log of Q over the cache: `[b, n]`."""
+    def _scores(self, queries):
+        """Of the cache `[b, n]`, and what to add for log Q `[b, 1]`."""
         scaled = ops.cast(queries, "float32") * self.inverse_temperature
         scores = ops.matmul(scaled, ops.transpose(self.vectors))
-        return ops.log_softmax(scores, axis=1) + math.log(self.share)
+        log_z = ops.logsumexp(scores, axis=1, keepdims=True)
+        return scores, math.log(self.share) - log_z
 
     def sample(self, queries, num, seed=None, **batch):
-        log_q = self._log_softmax(queries)
-        places = categorical(log_q, num, self.draws(seed))
-        ids = ops.take(self.ids, places)
-        return ids, ops.take_along_axis(log_q, places, axis=1)
+        scores, less = self._scores(queries)
+        places = categorical(scores, num, self.draws(seed))
+        log_q = ops.take_along_axis(scores, places, axis=1) + less
+        return ops.take(self.ids, places), log_q
 
     def log_prob(self, queries, ids, **batch):
         """See `Sampler`; -inf for labels that are not in the cache."""
-        log_q = self._log_softmax(queries)
+        scores, less = self._scores(queries)
         places = ops.broadcast_to(
             ops.take(self.where, ids), (queries.shape[0], ids.shape[-1])
         )
-        found = ops.take_along_axis(log_q, ops.maximum(places, 0), axis=1)
-        return ops.where(places >= 0, found, -float("inf"))
+        found = ops.take_along_axis(scores, ops.maximum(places, 0), axis=1)
+        return ops.where(places >= 0, found + less, -float("inf"))
 
     def update(self, ids, vectors):
         """Takes fresh vectors back; labels from outside replace the oldest.

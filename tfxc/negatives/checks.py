@@ -81,9 +81,9 @@ def check_near_softmax(sampler, temperature):
     """Raises `ValueError` unless a sampler's law is near that softmax."""
     if not sampler.near_softmax:
         raise ValueError(
-            'the estimator "by_law" must be given a `sampler` whose law is '
-            "near the softmax over all labels: a tree, inverted multi-index, "
-            f"or cache of all labels. Received: {sampler}"
+            'the estimator "self_normalized" must be given a `sampler` whose '
+            "law is near the softmax over all labels: a tree, or a cache of "
+            f"all labels. Received: {sampler}"
         )
     beta = float(sampler.inverse_temperature)
     if beta and abs(beta * temperature - 1) > 1e-3:

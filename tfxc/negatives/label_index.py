@@ -14,8 +14,9 @@ class LabelIndex:
     Building an index anew takes many times as long as putting those labels in
     place that have moved, by ScaNN's `upsert`. What the tree was trained on
     drifts away over many moves, so it is trained anew once as many labels were
-    moved as there are, times `rebalance`. Where scann is not installed, or
-    labels are fewer than 100, the search is exact.
+    moved as there are, times `rebalance`. Labels stay as many: none is inserted
+    or deleted. Where scann is not installed, or labels are fewer than 100, the
+    search is exact.
 
     Two indexes of the same vectors, moved alike, find the same.
 

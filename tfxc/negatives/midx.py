@@ -49,8 +49,6 @@ class Midx(Sampler):
         [Chen et al., 2025](https://arxiv.org/abs/2501.08563)
     """
 
-    near_softmax = True
-
     def __init__(
         self,
         label_vectors,

@@ -46,11 +46,11 @@ def check_negatives(recipe, num_labels):
             f"a step takes in. Received: {recipe.cached_labels}"
         )
     of_some = recipe.negatives == "cache" and recipe.cached_labels < num_labels
-    follows = recipe.negatives in ("tree", "midx", "cache") and not of_some
-    if recipe.estimator == "by_law" and not follows:
+    follows = recipe.negatives in ("tree", "cache") and not of_some
+    if recipe.estimator == "self_normalized" and not follows:
         raise InputError(
             "--estimator: expected sampled_softmax, as the law of --negatives "
-            "is only near the softmax for tree and midx, and for cache with "
+            "is only near the softmax for tree, and for cache with "
             f"--cached-labels={num_labels}. Received: {recipe.estimator}"
         )
     if recipe.chunk_rows and num % recipe.chunk_rows:

@@ -25,12 +25,12 @@ class NegativesRecipe:
     "in_batch" none are, but candidates stand for all labels."""
     num_negatives: int = 64
     """How many of them a batch shares."""
-    estimator: typing.Literal["sampled_softmax", "by_law", "hard_negatives"] = (
-        "sampled_softmax"
-    )
+    estimator: typing.Literal[
+        "sampled_softmax", "self_normalized", "hard_negatives"
+    ] = "sampled_softmax"
     """What draws are made of: an estimate of the softmax over all labels, see
-    `tfxc.losses.sampled_softmax`, or further candidates of any loss. "by_law"
-    is for "tree", "midx", and "cache" with all labels."""
+    `tfxc.losses.sampled_softmax`, or further candidates of any loss.
+    "self_normalized" is for "tree", and "cache" with all labels."""
     uniform_steps: int = 100
     """First steps, in which draws ignore what the encoder finds likely."""
     refresh_steps: int = 100
