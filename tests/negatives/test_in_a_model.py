@@ -45,7 +45,9 @@ class Classifier(keras.Model):
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         ids, log_q, relevance = self.sampler(
-            *(ops.stop_gradient(y_pred), 32, y[:, None]),
+            ops.stop_gradient(y_pred),
+            num=32,
+            positives=y[:, None],
             candidates=y,  # which `InBatch` draws among
         )
         return ops.mean(
