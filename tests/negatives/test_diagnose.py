@@ -3,12 +3,22 @@
 - the exact softmax is found to be exact, with no bias and all draws effective;
 - distances and biases are those of an enumeration;
 - a worse sampler is found to be worse, in all figures;
+- every kind of sampler is told by its law;
 - staleness is how far a refresh moves the law, and the refresh is undone.
 """
 
 import numpy as np
 import pytest
-from sampler_cases import BETA, LABELS, label_vectors, queries, softmax, tree
+from sampler_cases import (
+    BETA,
+    LABELS,
+    SAMPLERS,
+    candidates,
+    label_vectors,
+    queries,
+    softmax,
+    tree,
+)
 
 from tfxc.negatives import Uniform, diagnose
 
@@ -37,6 +47,9 @@ def test_uniform_by_enumeration():
     np.testing.assert_allclose(found["total_variation"], distance, rtol=1e-5)
     kl = (exact * np.log(exact * LABELS)).sum(axis=1)
     np.testing.assert_allclose(found["kl"], kl, rtol=1e-4)
+    moves = np.minimum(exact[:, :, None], exact[:, None]) / LABELS
+    accepted = moves.sum(axis=(1, 2))
+    np.testing.assert_allclose(found["acceptance"], accepted, rtol=1e-5)
     rng = np.random.default_rng(3)
     for row in range(3):
         ids = rng.integers(0, LABELS, (40_000, 4))
@@ -55,6 +68,22 @@ def test_uniform_by_enumeration():
         np.testing.assert_allclose(
             found["effective"][row], effective, rtol=0.05
         )
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_any_sampler(name):
+    x, vectors = queries(rows=3), label_vectors()
+    found = diagnose(
+        *(SAMPLERS[name](), x, vectors, BETA),
+        **{"num": 8, "rounds": 2, "refresh": lambda: None},
+        **candidates(),
+    )
+    q = np.exp(SAMPLERS[name]().law(x))
+    distance = np.abs(softmax(x, vectors) - q).sum(axis=1) / 2
+    np.testing.assert_allclose(found["total_variation"], distance, atol=1e-4)
+    assert not found["staleness"].any() and found["microseconds"] > 0
+    for figure in ("effective", "acceptance"):
+        assert ((found[figure] > 0) & (found[figure] <= 1 + 1e-6)).all()
 
 
 def test_worse_is_worse():

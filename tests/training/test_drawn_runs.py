@@ -40,6 +40,10 @@ CASES = {
         "estimator": "self_normalized",
     },
 }
+MANY = {
+    "nearest": {},
+    "tree, landmarks that span all": {"negatives": "tree", "landmarks": 8},
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def checkpoints(folder):
 
 def train(prepared, folder, name, job=Job):
     """The history of a run, and what its last checkpoint holds."""
-    fields = {"negatives": name, **CASES[name]}
+    fields = {"negatives": name, "landmarks": 2, **{**CASES, **MANY}[name]}
     recipe = ngame.Recipe(
         epochs=EPOCHS,
         batch_size=BATCH,
@@ -73,7 +77,6 @@ def train(prepared, folder, name, job=Job):
         num_negatives=4,
         uniform_steps=STEPS + 2,
         refresh_steps=2,
-        landmarks=2,
         encoded_labels=9,
         **fields,
     )
@@ -102,13 +105,16 @@ def whole_and_stopped(prepared, folder, name):
     return history
 
 
-@pytest.mark.parametrize("name", ["nearest", "tree"])
+@pytest.mark.parametrize("name", MANY)
 def test_a_stopped_run_with_many_labels(name, tmp_path):
     if name == "nearest":
         pytest.importorskip("scann")
     prepared = tiny_training.prepared(tmp_path / "cache", labels=150)
     last = whole_and_stopped(prepared, tmp_path, name)[-1]
     assert last["refreshes"] == 3 and last["failed_refreshes"] == 0
+    if name == "tree, landmarks that span all":
+        everything = 150 + 8  # at the beginning of an epoch; then a sample
+        assert last["encoded_labels"] == everything + 2 * (9 + 8)
 
 
 @pytest.mark.parametrize("name", CASES)

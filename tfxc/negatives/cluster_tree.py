@@ -248,11 +248,11 @@ class ClusterTreeSampler(Sampler):
     def bound(self, queries):
         """An upper bound on `max over y of log P(y | x) - log Q(y | x)`: `[b]`.
 
-        With |x . (y - mean)| <= |x| r for every y of a group of measured radius
-        r. Z is at least what groups weigh by their means, as the exponential is
-        convex, and what labels weigh, less the slack of those scored by
-        sketches. P is the softmax of the vectors or codes that the sampler
-        holds; with `steps`, Q is the law of proposals.
+        With |x . (y - mean)| <= |x| r for every y of a group of radius r, see
+        `NestedPartition.summaries`. Z is at least what groups weigh by their
+        means, as the exponential is convex, and what labels weigh, less the
+        slack of those scored by sketches. P is the softmax of the vectors or
+        codes that the sampler holds; with `steps`, Q is the law of proposals.
         """
         found = self.partition(queries)
         norm = ops.sqrt(ops.sum(ops.square(self._scaled(queries)), axis=1))
