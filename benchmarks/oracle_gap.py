@@ -21,12 +21,15 @@ four over those of cooking. The gap that an arm closes is its gain over
 share of the same rows, at most all, for which steps, refreshes and the first
 index, counted as one more refresh, take as long as the steps of "in-batch", by
 what "equal steps" measured, so run both on one machine; preparing and compiling
-are left out. Times are medians over seeds. One process at a time keeps what it
-measures beside what is there.
+are left out. Times are medians over seeds. As no time is measured there, arms
+train two at a time. One process at a time keeps what it measures beside what is
+there.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
+import dataclasses
 import itertools
 import math
 import pathlib
@@ -103,10 +106,11 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         for dataset, seed in itertools.product(options.dataset, options.seeds):
-            task = options.data / dataset, seed, pathlib.Path(folder)
+            task = Task(options.data / dataset, pathlib.Path(folder))
             found = results.setdefault(dataset, {STEPS: {}, TIME: {}})
             for arm in options.arm if options.only != TIME else ():
-                take_in(found[STEPS], arm, seed, figures(*task, arm, 1.0))
+                row = figures(arm, seed, task.part(1.0), 1.0)
+                take_in(found[STEPS], arm, seed, row)
                 found["gap_closed"] = gaps(found[STEPS]["by_seed"])
                 save()
             if options.only == STEPS:
@@ -114,24 +118,47 @@ def main():
             mean = found[STEPS].get("mean", {})
             if missing := {"in-batch", *options.arm} - mean.keys():
                 parser.error(f"{TIME} needs {STEPS} of {sorted(missing)}")
-            for arm in options.arm:
-                share = share_in(mean["in-batch"]["seconds"], mean[arm])
-                take_in(found[TIME], arm, seed, figures(*task, arm, share))
-                save()
+            shares = [
+                share_in(mean["in-batch"]["seconds"], mean[arm])
+                for arm in options.arm
+            ]
+            parts = [task.part(share) for share in shares]
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                seeds = [seed] * len(parts)
+                rows = pool.map(figures, options.arm, seeds, parts, shares)
+                for arm, row in zip(options.arm, rows, strict=True):
+                    take_in(found[TIME], arm, seed, row)
+                    save()
     write_results("oracle_gap", command, results)
 
 
-def figures(data, seed, folder, arm, share):
+@dataclasses.dataclass
+class Task:
+    """A data set, and where parts of it are kept."""
+
+    data: pathlib.Path
+    folder: pathlib.Path
+
+    def part(self, share):
+        """The path of a share of what "equal steps" takes of the rows."""
+        share *= CASES[self.data.name][0]
+        folder = self.folder / f"{share}"
+        if not (folder / self.data.name).exists():
+            folder.mkdir(exist_ok=True)
+            with_fewer_rows(self.data, folder, train_share=share)
+        return folder / self.data.name
+
+
+def figures(arm, seed, data, share):
     """What one arm reaches with a share of the rows, and its times.
 
     Args:
-        data: Path of the data set.
-        seed: Integer.
-        folder: Path of what runs with the same rows have in common.
         arm: One of `ARMS`.
-        share: Of the rows that "equal steps" takes.
+        seed: Integer.
+        data: Path, see `Task.part`.
+        share: What `data` is of the rows that "equal steps" takes.
     """
-    whole, epochs, size, num, settings = CASES[data.name]
+    _, epochs, size, num, settings = CASES[data.name]
     held_out = max(round(HELD_OUT * share), 1)
     drawn = num
     if arm.endswith("a quarter"):
@@ -144,16 +171,11 @@ def figures(data, seed, folder, arm, share):
         *("--num-negatives", drawn, "--validation-rows", held_out),
         *(*settings, *ARMS[arm]),
     ]
-    rows_of = folder / f"{whole * share}"
-    part = rows_of / data.name
-    if not part.exists():
-        rows_of.mkdir(exist_ok=True)
-        with_fewer_rows(data, rows_of, train_share=whole * share)
-    rows = len(lines_of(part / "trn.json.gz"))
+    rows = len(lines_of(data / "trn.json.gz"))
     with tempfile.TemporaryDirectory() as run:
         _, metrics, history = timed_run_in(
-            *(pathlib.Path(run) / "run", "dynamic_index", part, seed, flags),
-            {"TFXC_CACHE": f"{folder}/cache"},
+            *(pathlib.Path(run) / "run", "dynamic_index", data, seed, flags),
+            {"TFXC_CACHE": f"{data.parent}/cache"},
         )
     row = {
         # PSP knows how frequent labels are, which fewer rows change.
