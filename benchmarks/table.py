@@ -139,6 +139,9 @@ def gap():
                 shown_as(mean["seconds"], 0),
                 *(shown_as(timed.get(name), 1) for name in ("P@1", "R@100")),
             ]
+            if timed:
+                times = len(found["equal time"]["by_seed"][arm])
+                cells[-2] += f" ({times})"
             seeds = len(found["equal steps"]["by_seed"][arm])
             yield f"| {arm} ({seeds}) | {' | '.join(cells)} |"
 
