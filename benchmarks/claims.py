@@ -4,6 +4,9 @@ import json
 import pathlib
 import statistics
 
+import drawn_throughput
+import oracle_gap
+
 RESULTS = pathlib.Path(__file__).parent / "results"
 ALONE, MINILM = "yso-finna-en, encoder alone, dim 256", "cooking, MiniLM"
 # The least percent of each metric, PSP with A = 0.55 and B = 1.5.
@@ -20,13 +23,10 @@ LIMITS = {ALONE: (30, 3), "yso-finna-en": (45, 5), MINILM: (40, None)}
 TREE = "tree, 96 opened, 384 exact"
 # Of the gap that the tree closes, and the least percent.
 GAP_METRICS, GAP_BAR = ("P@1", "PSP@1", "R@100"), 75
-# Labels drawn for a query, and whose vectors code those of all.
-GAP_DRAWS = {"yso-finna-en": ("four", 249), "cooking": ("one", 64)}
 SCALE, SCALE_GB = 20_000_000, 12
 BEYOND = 150  # percent of a gap from which the exact softmax is no ceiling
 # The least percent of the steps without drawn labels.
 THROUGHPUT = {"bag encoder, yso-finna-en": 80, "MiniLM, cooking": 85}
-DRAWN = {"bag encoder, yso-finna-en": 64, "MiniLM, cooking": 16}
 
 
 def rows():
@@ -217,9 +217,10 @@ def negatives_rows():
     for case, arms in report["results"].items():
         arm, steps_alone = arms["tree"], arms["tree, without refreshes"]
         bar, rate = THROUGHPUT[case], arm["throughput_percent"]
+        num = drawn_throughput.CASES[case][2]["num_negatives"]
         yield (
-            f"{case}: rate of training with {DRAWN[case]} labels that a batch "
-            "draws by the tree, beside none",
+            f"{case}: rate of training with {num} labels that a batch draws by "
+            "the tree, beside none",
             f"≥ {bar}%" + (", not met" if rate < bar else ""),
             f"{rate:.0f}% "
             f"({steps_alone['throughput_percent']:.0f}% without refreshes), "
@@ -262,24 +263,23 @@ def gap_rows():
     report = read("oracle_gap")
     for dataset, found in report["results"].items():
         closed = found["gap_closed"]["tree, Nystrom"]
-        num, landmarks = GAP_DRAWS[dataset]
-        low, tree, high = (
-            [
-                row["P@1"]
-                for row in found["equal steps"]["by_seed"][arm].values()
-            ]
+        _, _, queries, drawn, (_, landmarks, *_) = oracle_gap.CASES[dataset]
+        arms = [
+            found["equal steps"]["by_seed"][arm]
             for arm in ("uniform", "tree, Nystrom", "exact")
-        )
+        ]
+        seeds = sorted(set.intersection(*map(set, arms)))
+        low, tree, high = ([arm[seed]["P@1"] for seed in seeds] for arm in arms)
         shares = [closed[name] for name in GAP_METRICS]
-        far = all(share is None or share >= GAP_BAR for share in shares)
+        met = all(share is None or share >= GAP_BAR for share in shares)
         yield (
             f"{dataset}: gap between uniform draws and the exact softmax that "
-            f"the tree closes in as many steps, {num} drawn for each query, "
-            f"self_normalized, by {landmarks} vectors of labels: "
+            f"the tree closes in as many steps, {drawn // queries} drawn for "
+            f"each query, self_normalized, by {landmarks} vectors of labels: "
             f"{', '.join(GAP_METRICS)}",
-            f"≥ {GAP_BAR}%" + ("" if far else ", not met yet"),
+            f"≥ {GAP_BAR}%" + ("" if met else ", not met yet"),
             f"{', '.join(map(percent, shares))}; P@1 {gain(tree, low)} of "
-            f"{gain(high, low)}, {len(low)} seeds",
+            f"{gain(high, low)}, {len(seeds)} seeds",
             report["command"],
         )
 
@@ -292,7 +292,7 @@ def gain(figures, others):
 
 
 def percent(share):
-    """A share of a gap as text; "no gap" for `None`."""
+    """A share of a gap as text, or why there is none to close."""
     if share is None:
         return "no gap"
     return f"{share:.0f}%" if share < BEYOND else "ahead of exact"

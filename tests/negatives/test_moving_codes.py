@@ -139,6 +139,18 @@ def test_codes_in_a_file(tmp_path, rng):
     np.testing.assert_array_equal(np.load(path), here.codes)
 
 
+def test_all_labels_are_landmarks(rng):
+    """Their codes are exact wherever each of them goes."""
+    encoder = Encoder()
+    codes = codes_of(encoder, landmarks=LABELS)
+    for number in range(3):
+        codes.refresh(number)
+        products = encoder.vectors @ codes.projection @ codes.codes.T
+        exact = encoder.vectors @ encoder.vectors.T
+        np.testing.assert_allclose(products, exact, atol=5e-3)
+        encoder.vectors = unit(rng.normal(size=(LABELS, DIM)))
+
+
 def test_landmarks_without_text(rng):
     """An encoder gives them a vector of zeros."""
     encoder = Encoder()

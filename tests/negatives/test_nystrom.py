@@ -78,20 +78,12 @@ def test_no_ridge_moves_what_has_not_moved(rng, ridge):
     np.testing.assert_allclose(codes @ weights, vectors, atol=1e-4)
 
 
-@pytest.mark.parametrize("count", [1, 4, 8])
+@pytest.mark.parametrize("count", [1, 8, 12, 20])
 def test_all_labels_are_landmarks(rng, count):
-    """Which may go anywhere, as long as they are no more than dimensions."""
-    vectors, new = labels(rng, count), labels(rng, count)
-    before = Nystrom(vectors)
-    codes = before.codes(vectors)
-    move = before.fitted(codes, new)
-    for basis, of_labels, now in (
-        (before.basis, codes, vectors),
-        (move.there.basis, move.codes(codes), new),
-    ):
-        found = now @ basis @ of_labels.T
-        np.testing.assert_allclose(found, now @ now.T, atol=1e-3)
-    assert np.linalg.norm(new - vectors, axis=1).min() > 0.3
+    vectors = labels(rng, count)
+    found = Nystrom(vectors)
+    products = vectors @ found.basis @ found.codes(vectors).T
+    np.testing.assert_allclose(products, vectors @ vectors.T, atol=1e-3)
 
 
 def test_a_linear_move_is_recovered(rng):

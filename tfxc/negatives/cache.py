@@ -105,19 +105,19 @@ class NegativeCache(Sampler):
         return scores, math.log(self.share) - log_z
 
     def sample(self, queries, num, seed=None, **batch):
-        scores, less = self._scores(queries)
+        scores, shift = self._scores(queries)
         places = categorical(scores, num, self.draws(seed))
-        log_q = ops.take_along_axis(scores, places, axis=1) + less
+        log_q = ops.take_along_axis(scores, places, axis=1) + shift
         return ops.take(self.ids, places), log_q
 
     def log_prob(self, queries, ids, **batch):
         """See `Sampler`; -inf for labels that are not in the cache."""
-        scores, less = self._scores(queries)
+        scores, shift = self._scores(queries)
         places = ops.broadcast_to(
             ops.take(self.where, ids), (queries.shape[0], ids.shape[-1])
         )
         found = ops.take_along_axis(scores, ops.maximum(places, 0), axis=1)
-        return ops.where(places >= 0, found + less, -float("inf"))
+        return ops.where(places >= 0, found + shift, -float("inf"))
 
     def update(self, ids, vectors):
         """Takes fresh vectors back; labels from outside replace the oldest.

@@ -91,7 +91,7 @@ class Nystrom:
             vectors: `[d' + s, d]`, float; their new vectors.
 
         Returns:
-            `Move`; that of the landmarks where there is no other label.
+            `Move`.
 
         Raises:
             ValueError: if a new vector is not finite.
@@ -100,10 +100,6 @@ class Nystrom:
         codes = np.asarray(codes, np.float32)
         count = len(self.landmarks)
         there = dataclasses.replace(self, landmarks=vectors[:count])
-        if len(codes) == count:  # no other label has to be guessed
-            exact = dataclasses.replace(self, ridges=(SMALLEST,))
-            [weights] = exact._weights(codes, vectors)
-            return Move(weights, there)
         held_out = np.zeros(len(codes), bool)
         held_out[count::HELD_OUT] = len(codes) - count > HELD_OUT
         stays = Move(self.basis.T, self)
