@@ -19,11 +19,11 @@ for "exact", on rows of yso-finna-en held out of training.
 four over those of cooking. The gap that an arm closes is its gain over
 "uniform" as a share of the gain of "exact". "equal time": each arm takes that
 share of the same rows, at most all, for which steps, refreshes and the first
-index, counted as one more refresh, take as long as the steps of "in-batch", by
-what "equal steps" measured, so run both on one machine; preparing and compiling
-are left out. Times are medians over seeds. As no time is measured there, arms
-train two at a time. One process at a time keeps what it measures beside what is
-there.
+index, counted as one more refresh, take as long as the steps of "in-batch";
+preparing and compiling are left out. Times are those that "equal steps" took
+with the first seed: run that of all arms on one machine. As no time is measured
+there, arms train two at a time. One process at a time keeps what it measures
+beside what is there.
 """
 
 import argparse
@@ -222,16 +222,18 @@ def take_in(found, arm, seed, row):
     of_arms = found.setdefault("by_seed", {})
     of_arms.setdefault(arm, {})[str(seed)] = row
     found["mean"] = {
-        arm: mean([*of_arms[arm].values()]) for arm in ARMS if arm in of_arms
+        arm: mean([row for _, row in sorted(of_arms[arm].items())])
+        for arm in ARMS
+        if arm in of_arms
     }
 
 
 def mean(rows):
-    """The means of the figures that all rows have; of times, the medians."""
+    """The means of the figures that all rows have; of times, the first."""
     return {
-        name: (statistics.median if "seconds" in name else statistics.mean)(
-            row[name] for row in rows
-        )
+        name: rows[0][name]
+        if "seconds" in name
+        else statistics.mean(row[name] for row in rows)
         for name in rows[0]
         if all(name in row for row in rows)
     }

@@ -33,11 +33,9 @@ def weights(tmp_path):
     "arguments",
     [
         ["ngame", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
-        ["ngame", *EPOCHS, "--mixed-precision", "bfloat16"],
+        ["dexml", *EPOCHS, "--mixed-precision", "bfloat16"],
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
-        ["dexml", *EPOCHS, *CHUNKS],
-        ["dynamic_index", *EPOCHS, *DRAWS, "--negatives", "tree"],
-        ["ance", *EPOCHS, *CHUNKS, *DRAWS],
+        ["dynamic_index", *EPOCHS, *CHUNKS, *DRAWS],
     ],
 )
 def test_a_run(tmp_path, weights, arguments):

@@ -101,7 +101,7 @@ def test_chains_are_nearer():
     """By their law, which no sampler states in closed form."""
     x, vectors = queries(rows=8), label_vectors()
     found = [
-        diagnose(tree(opened=1, steps=steps), x, vectors, BETA, num=8)
+        diagnose(tree(opened=1, steps=steps), x, vectors, BETA, num=8, rounds=1)
         for steps in (0, 3, 12)
     ]
     for name in ("total_variation", "kl"):
@@ -126,7 +126,8 @@ def test_staleness(rng):
     moved = vectors + 0.3 * rng.normal(size=vectors.shape)
     moved = (moved / np.linalg.norm(moved, axis=1)[:, None]).astype(np.float32)
     before = sampler.law(x)
-    found = diagnose(sampler, x, moved, BETA, num=8)
+    few = {"num": 8, "rounds": 1}
+    found = diagnose(sampler, x, moved, BETA, **few)
     np.testing.assert_array_equal(sampler.law(x), before)
     exact = [softmax(x, labels) for labels in (vectors, moved)]
     distance = np.abs(exact[0] - exact[1]).sum(axis=1) / 2
@@ -136,11 +137,11 @@ def test_staleness(rng):
     assert found["refresh_seconds"] > 0
     generator = sampler.generator.state.numpy()
     with pytest.raises(ValueError, match="finite"):
-        diagnose(sampler, x, moved, BETA, num=8, refresh=broken(sampler))
+        diagnose(sampler, x, moved, BETA, **few, refresh=broken(sampler))
     np.testing.assert_array_equal(sampler.law(x), before)
     np.testing.assert_array_equal(sampler.generator.state, generator)
     asked = []
     again = diagnose(
-        sampler, x, moved, BETA, num=8, refresh=lambda: asked.append(0)
+        sampler, x, moved, BETA, **few, refresh=lambda: asked.append(0)
     )
     assert asked == [0] and again["staleness"].max() == 0
