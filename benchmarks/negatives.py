@@ -70,22 +70,23 @@ def main():
             by_seed[str(seed)] = measured(
                 **vectors, beta=options.inverse_temperature
             )
-            results[dataset] = {"mean": mean(by_seed), "by_seed": by_seed}
+            means = mean([*by_seed.values()])
+            results[dataset] = {"mean": means, "by_seed": by_seed}
             with contextlib.redirect_stdout(None):  # so that none is lost
                 write_results("negatives", command, results)
     write_results("negatives", command, results)
     draw(results)
 
 
-def mean(by_seed):
-    """The means of all figures over the seeds, of the same form."""
-    first, *_ = found = list(by_seed.values())
-    if isinstance(first, dict):
-        return {
-            name: mean({seed: row[name] for seed, row in by_seed.items()})
-            for name in first
-        }
-    return None if None in found else statistics.mean(found)
+def mean(found):
+    """The means of figures of the same form, over the seeds that have each."""
+    if not isinstance(found[0], dict):
+        return None if None in found else statistics.mean(found)
+    names = dict.fromkeys(name for row in found for name in row)
+    return {
+        name: mean([row[name] for row in found if name in row])
+        for name in names
+    }
 
 
 def measured(

@@ -89,7 +89,9 @@ def samplers():
             "| exact softmax | 0 | 0 | 0 | 0 | | 1 | 1 | 100 | "
             f"{mean['exact_ms']:.0f} | | | | |"
         )
+        seeds = [row["samplers"] for row in found["by_seed"].values()]
         for name, row in mean["samplers"].items():
+            count = sum(name in of_seed for of_seed in seeds)
             cost = row.get("cost_percent")
             shown = [
                 f"{row['total_variation']:.3f}",
@@ -106,6 +108,7 @@ def samplers():
                 f"{row['staleness']:.2f}",
                 f"{row['seconds_to_refresh']:.1f}",
             ]
+            name += f" (of {count} seeds)" if count < len(seeds) else ""
             yield f"| {name} | {' | '.join(shown)} |"
         for name, row in mean["partitions"].items():
             distance = row["median_total_variation"]
