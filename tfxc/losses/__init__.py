@@ -13,6 +13,7 @@ from tfxc.losses.binary_cross_entropy import (
 )
 from tfxc.losses.decoupled_softmax import DecoupledSoftmax as DecoupledSoftmax
 from tfxc.losses.decoupled_softmax import decoupled_softmax as decoupled_softmax
+from tfxc.losses.margin_cosine import margin_cosine as margin_cosine
 from tfxc.losses.ngame_triplet import NGAMETriplet as NGAMETriplet
 from tfxc.losses.ngame_triplet import ngame_triplet as ngame_triplet
 from tfxc.losses.sampled_softmax import ESTIMATORS as ESTIMATORS

@@ -17,6 +17,9 @@ from tfxc.negatives.in_batch import (
 )
 from tfxc.negatives.in_batch import drawn_frequency as drawn_frequency
 from tfxc.negatives.label_index import LabelIndex as LabelIndex
+from tfxc.negatives.label_tree_sampler import (
+    LabelTreeSampler as LabelTreeSampler,
+)
 from tfxc.negatives.midx import Midx as Midx
 from tfxc.negatives.mixed import MixedNegatives as MixedNegatives
 from tfxc.negatives.moving_codes import MovingCodes as MovingCodes

@@ -1,0 +1,305 @@
+"""A softmax over very many classes, in which rare ones cost little."""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfxc.layers.cutoffs import tail_dim
+from tfxc.layers.some_rows import for_some_rows
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class AdaptiveSoftmax(keras.layers.Layer):
+    """A softmax over very many classes, in which rare ones cost little.
+
+    Most rows have one of a few frequent labels. These are in the head; others
+    are in tails, each one more entry of the head, and only rows whose label is
+    in a tail are compared with its labels, in fewer dimensions the rarer they
+    are:
+
+    ```
+    log p(y | x) = log softmax(H x)_y                      y in the head
+                   log softmax(H x)_tail i                 y in tail i
+                     + log softmax(T_i P_i x)_y
+    ```
+
+    Labels are in the order of their frequency, or `order` says which. With
+    several labels of a row, the target is uniform over them. Shapes are static:
+    a tail takes at most `capacity` times the rows that it has on average, and
+    where a batch has more, all of them.
+
+    Args:
+        num_labels: Number of labels L.
+        cutoffs: Increasing list of int, see `choose_cutoffs`: the place in the
+            order of the first label of each tail.
+        shrink: Dimensions of the input by those of the first tail, and of each
+            tail by those of the next.
+        frequencies: `[L]`, float; of the labels, in any order. Labels are put
+            in its order, and tails get as much room as their labels need.
+        capacity: See above.
+        head_bias: Whether the entries of the head have biases.
+        seed: Of the first weights.
+
+    Call arguments:
+        inputs: `[b, d]`, float.
+        labels: `[b]` or `[b, p]`, int; the labels of each row, then -1.
+
+    Returns:
+        `[b]`, float32; the mean of -log p over a row's labels, 0 without any.
+
+    Raises:
+        ValueError: if cutoffs are not increasing in `[1, L - 1]`, if labels
+            that are a NumPy array are out of range.
+
+    Example:
+
+    >>> layer = tfxc.layers.AdaptiveSoftmax(1000, cutoffs=[50, 200])
+    >>> x = np.random.default_rng(0).normal(size=(4, 32)).astype("float32")
+    >>> layer(x, np.array([3, 70, 999, 0])).shape
+    TensorShape([4])
+    >>> round(float(np.exp(layer.log_probs(x)[0]).sum()), 4)
+    1.0
+
+    Reference:
+        [Grave et al., 2017](https://arxiv.org/abs/1609.04309)
+    """
+
+    def __init__(
+        self,
+        num_labels,
+        cutoffs,
+        shrink=4.0,
+        frequencies=None,
+        capacity=1.5,
+        head_bias=False,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        cutoffs = [int(cutoff) for cutoff in cutoffs]
+        ends = [0, *cutoffs, num_labels]
+        if any(one >= other for one, other in itertools.pairwise(ends)):
+            raise ValueError(
+                f"`cutoffs` must be increasing, in [1, {num_labels - 1}]. "
+                f"Received: {cutoffs}"
+            )
+        if not shrink >= 1 or not capacity > 0:
+            raise ValueError(
+                "`shrink` must be at least 1 and `capacity` positive. "
+                f"Received: shrink={shrink}, capacity={capacity}"
+            )
+        self.num_labels, self.cutoffs = num_labels, cutoffs
+        self.shrink, self.capacity = shrink, capacity
+        self.head_bias, self.seed = head_bias, seed
+        self.frequencies = None
+        if frequencies is not None:
+            self.frequencies = np.asarray(frequencies, np.float64)
+            check_frequencies(self.frequencies, num_labels)
+
+    def build(self, input_shape):
+        dim = input_shape[-1]
+        bound = 1 / math.sqrt(dim)
+
+        def weight(name, shape, part):
+            start = keras.initializers.RandomUniform(
+                -bound, bound, seed=self.seed + part
+            )
+            return self.add_weight(name=name, shape=shape, initializer=start)
+
+        tails = len(self.cutoffs)
+        self.head = weight("head", (dim, self.head_size + tails), 0)
+        self.bias = None
+        if self.head_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.head_size + tails,),
+                initializer="zeros",
+            )
+        self.projections, self.tables = [], []
+        for tail, (start, end) in enumerate(self.ranges, start=1):
+            inner = tail_dim(dim, tail, self.shrink)
+            self.projections.append(
+                weight(f"projection_{tail}", (dim, inner), 2 * tail)
+            )
+            self.tables.append(
+                weight(f"table_{tail}", (inner, end - start), 2 * tail + 1)
+            )
+        self.places = self.order = None
+        if self.frequencies is not None:
+            order = np.argsort(-self.frequencies, kind="stable")
+            places = np.empty(self.num_labels, np.int64)
+            places[order] = np.arange(self.num_labels)
+            self.order = self._constant("order", order)
+            self.places = self._constant("places", places)
+        self.built = True
+
+    def _constant(self, name, array):
+        return self.add_weight(
+            name=name,
+            shape=array.shape,
+            dtype="int32",
+            initializer=lambda shape, dtype: ops.cast(array, dtype),
+            trainable=False,
+        )
+
+    @property
+    def head_size(self):
+        """Labels of the head."""
+        return self.cutoffs[0] if self.cutoffs else self.num_labels
+
+    @property
+    def ranges(self):
+        """`[(start, end)]` of the labels of each tail, in their order."""
+        return [*itertools.pairwise([*self.cutoffs, self.num_labels])]
+
+    def __call__(self, inputs, labels, **kwargs):
+        if isinstance(labels, np.ndarray):  # which Keras makes a tensor of
+            check_labels(labels, self.num_labels)
+        return super().__call__(inputs, labels, **kwargs)
+
+    def call(self, inputs, labels):
+        labels = ops.cast(labels, "int32")
+        if len(labels.shape) == 1:
+            labels = labels[:, None]
+        known = labels >= 0
+        place = ops.maximum(labels, 0)
+        if self.places is not None:
+            place = ops.take(self.places, place)
+        entry = place
+        for tail, (start, _) in enumerate(self.ranges):
+            entry = ops.where(place >= start, self.head_size + tail, entry)
+        found = ops.take_along_axis(self._head(inputs), entry, axis=1)
+        total = ops.sum(ops.where(known, found, 0), axis=1)
+        for tail, (start, end) in enumerate(self.ranges):
+            inside = known & (place >= start) & (place < end)
+            total = total + for_some_rows(
+                lambda x, at, tail=tail: self._in_tail(tail, x, at),
+                ops.any(inside, axis=1),
+                self._room(inputs.shape[0], tail),
+                (inputs, ops.where(inside, place - start, -1)),
+            )
+        count = ops.sum(ops.cast(known, "float32"), axis=1)
+        return -total / ops.maximum(count, 1)
+
+    def log_probs(self, inputs):
+        """log p of each label: `[b, L]`, float32."""
+        self._ensure_built(inputs)
+        head = self._head(inputs)
+        parts = [head[:, : self.head_size]]
+        for tail in range(len(self.cutoffs)):
+            token = head[:, self.head_size + tail, None]
+            parts.append(token + self._tail(tail, inputs))
+        found = ops.concatenate(parts, axis=1)
+        if self.places is None:
+            return found
+        return ops.take(found, self.places, axis=1)
+
+    def top_k(self, inputs, k):
+        """The k likeliest labels, exactly: `(log p [b, k], ids [b, k] int32)`.
+
+        A label of a tail is no likelier than the tail, so a tail is opened only
+        for rows of which it is likelier than the k-th label so far.
+        """
+        self._ensure_built(inputs)
+        if not 1 <= k <= self.num_labels:
+            raise ValueError(
+                f"`k` must be in [1, {self.num_labels}]. Received: {k}"
+            )
+        head, rows = self._head(inputs), inputs.shape[0]
+        values, ids = ops.top_k(
+            head[:, : self.head_size], min(k, self.head_size)
+        )
+        lacking = ((0, 0), (0, k - values.shape[1]))
+        values = ops.pad(values, lacking, constant_values=-math.inf)
+        ids = ops.pad(ops.cast(ids, "int32"), lacking)
+        for tail, (start, end) in enumerate(self.ranges):
+            token = head[:, self.head_size + tail]
+            most = min(k, end - start)
+            best, at = for_some_rows(
+                lambda x, t, tail=tail, most=most: self._best(tail, x, t, most),
+                token > values[:, -1],
+                self._room(rows, tail),
+                (inputs, token),
+                (-math.inf, 0),
+            )
+            values, chosen = ops.top_k(
+                ops.concatenate([values, best], axis=1), k
+            )
+            ids = ops.take_along_axis(
+                ops.concatenate([ids, at + start], axis=1), chosen, axis=1
+            )
+        return values, ids if self.order is None else ops.take(self.order, ids)
+
+    def _ensure_built(self, inputs):
+        if not self.built:
+            self.build(inputs.shape)
+
+    def _room(self, rows, tail):
+        """Rows of a batch that a tail takes at once."""
+        if self.frequencies is None:
+            return rows
+        start, end = self.ranges[tail]
+        ordered = np.sort(self.frequencies)[::-1]
+        share = ordered[start:end].sum() / ordered.sum()
+        return min(math.ceil(self.capacity * share * rows), rows)
+
+    def _head(self, inputs):
+        scores = ops.matmul(ops.cast(inputs, self.compute_dtype), self.head)
+        if self.bias is not None:
+            scores = scores + self.bias
+        return ops.log_softmax(ops.cast(scores, "float32"), axis=-1)
+
+    def _tail(self, tail, inputs):
+        """log p of a tail's labels, given the tail: `[b, size]`, float32."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        codes = ops.matmul(inputs, self.projections[tail])
+        scores = ops.cast(ops.matmul(codes, self.tables[tail]), "float32")
+        return ops.log_softmax(scores, axis=-1)
+
+    def _in_tail(self, tail, inputs, at):
+        """Sum over a row's labels in a tail, else -1, of log p in it: `[b]`."""
+        found = self._tail(tail, inputs)
+        found = ops.take_along_axis(found, ops.maximum(at, 0), axis=1)
+        return ops.sum(ops.where(at >= 0, found, 0), axis=1)
+
+    def _best(self, tail, inputs, token, k):
+        values, at = ops.top_k(self._tail(tail, inputs), k)
+        return values + token[:, None], ops.cast(at, "int32")
+
+    def get_config(self):
+        frequencies = self.frequencies
+        return {
+            **super().get_config(),
+            "num_labels": self.num_labels,
+            "cutoffs": self.cutoffs,
+            "shrink": self.shrink,
+            "frequencies": None
+            if frequencies is None
+            else frequencies.tolist(),
+            "capacity": self.capacity,
+            "head_bias": self.head_bias,
+            "seed": self.seed,
+        }
+
+
+def check_frequencies(frequencies, num_labels):
+    """Raises `ValueError` unless there is one for each label."""
+    sound = frequencies.shape == (num_labels,) and num_labels > 0
+    if not sound or not (frequencies >= 0).all() or not frequencies.sum() > 0:
+        raise ValueError(
+            f"`frequencies` must be [{num_labels}], none below zero and some "
+            f"above. Received: {frequencies}"
+        )
+
+
+def check_labels(labels, num_labels):
+    """Raises `ValueError` if a label is out of range; -1 is none."""
+    wrong = np.flatnonzero((labels < -1) | (labels >= num_labels))
+    if len(wrong):
+        raise ValueError(
+            f"`labels` must be in [-1, {num_labels - 1}]. "
+            f"Received: {labels.ravel()[wrong[0]]}"
+        )

@@ -1,0 +1,196 @@
+"""Where an adaptive softmax cuts a vocabulary: by what products cost here."""
+
+import itertools
+import time
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+
+CANDIDATES = 200  # places of a cut that are tried
+
+
+class CostModel(NamedTuple):
+    """Seconds of a product of matrices `[rows, inner] x [inner, outer]`.
+
+    ```
+    seconds = fixed + per_product max(rows inner outer, least)
+    ```
+
+    Attributes:
+        fixed: Seconds of the call.
+        per_product: Seconds of one multiplication and addition.
+        least: Products that cost no more than fewer: a device is not busy yet.
+
+    Reference:
+        [Grave et al., 2017](https://arxiv.org/abs/1609.04309), 4.1
+    """
+
+    fixed: float
+    per_product: float
+    least: float = 0.0
+
+    def seconds(self, rows, inner, outer):
+        """Of arrays or numbers, which may be fractions."""
+        products = np.maximum(np.multiply(rows, inner) * outer, self.least)
+        return self.fixed + self.per_product * products
+
+
+def cost_of(cutoffs, frequencies, cost_model, dim, batch_size, shrink=4.0):
+    """Seconds of one step's scores with some cutoffs, on average.
+
+    The head compares all rows with the labels before the first cutoff and with
+    one token for each tail. A tail sees the rows whose label is in it, in
+    `dim / shrink^i` dimensions.
+
+    Args:
+        cutoffs: Increasing; the first label of each tail.
+        frequencies: `[L]`, float; not increasing.
+        cost_model: `CostModel`.
+        dim: Dimension of the rows.
+        batch_size: Rows of a batch.
+        shrink: What the dimension of each tail is divided by once more.
+
+    Returns:
+        Float.
+    """
+    share = np.append(0, np.cumsum(frequencies)) / np.sum(frequencies)
+    ends = [*cutoffs, len(frequencies)]
+    total = cost_model.seconds(batch_size, dim, ends[0] + len(cutoffs))
+    for tail, (start, end) in enumerate(itertools.pairwise(ends), start=1):
+        rows = batch_size * (share[end] - share[start])
+        total += tail_seconds(cost_model, rows, end - start, dim, tail, shrink)
+    return float(total)
+
+
+def tail_seconds(cost_model, rows, size, dim, tail, shrink):
+    """Seconds of a tail, 1 for the first: of its projection and its scores."""
+    inner = tail_dim(dim, tail, shrink)
+    return cost_model.seconds(rows, dim, inner) + cost_model.seconds(
+        rows, inner, size
+    )
+
+
+def tail_dim(dim, tail, shrink):
+    """The dimension of the tail-th tail, 1 for the first; at least 1."""
+    return max(int(dim // shrink**tail), 1)
+
+
+def choose_cutoffs(
+    frequencies,
+    cost_model,
+    dim,
+    batch_size,
+    shrink=4.0,
+    most_tails=5,
+    candidates=CANDIDATES,
+):
+    """The cutoffs of least cost, by dynamic programming.
+
+    With labels in the order of their frequency, tails are ranges. From the last
+    tail on, the cheapest way to cover the labels from i by j tails is the best
+    first tail `i..e` and the cheapest way to cover the rest by j - 1. All tails
+    but the head cost what their range costs, whatever else there is.
+
+    Args:
+        frequencies: `[L]`, float; not increasing, some above zero.
+        cost_model: `CostModel`, see `measure_cost`.
+        dim: Dimension of the rows.
+        batch_size: Rows of a batch.
+        shrink: See `cost_of`.
+        most_tails: Tails at most; with none, the softmax is a full one.
+        candidates: Places of a cut that are tried, evenly in the logarithm;
+            all, where there are fewer labels.
+
+    Returns:
+        Increasing list of int; empty if no cut is worth it.
+
+    Raises:
+        ValueError: if frequencies are not as said.
+    """
+    frequencies = np.asarray(frequencies, np.float64)
+    check_frequencies(frequencies)
+    size = len(frequencies)
+    share = np.append(0, np.cumsum(frequencies)) / frequencies.sum()
+    places = np.unique(
+        np.geomspace(1, size, min(candidates, size)).round().astype(int)
+    )
+    if size <= candidates:
+        places = np.arange(1, size + 1)
+    starts, ends = places[:, None], places[None]
+    rows = batch_size * (share[ends] - share[starts])
+    best = cost_of([], frequencies, cost_model, dim, batch_size, shrink), []
+    for tails in range(1, min(most_tails, size - 1) + 1):
+        # least[i]: of covering the labels from places[i] by the tails so far.
+        least = np.where(places == size, 0.0, np.inf)
+        chosen = []
+        for tail in range(tails, 0, -1):
+            costs = tail_seconds(
+                cost_model, rows, ends - starts, dim, tail, shrink
+            )
+            costs = np.where(ends > starts, costs, np.inf) + least[None]
+            chosen.append(costs.argmin(axis=1))
+            least = costs.min(axis=1)
+        total = least + cost_model.seconds(batch_size, dim, places + tails)
+        first = int(total.argmin())
+        if total[first] < best[0]:
+            path = [first]
+            for step in chosen[:0:-1]:
+                path.append(int(step[path[-1]]))
+            best = total[first], [int(places[place]) for place in path]
+    return best[1]
+
+
+def check_frequencies(frequencies):
+    """Raises `ValueError` unless they are those of labels in their order."""
+    sound = frequencies.ndim == 1 and len(frequencies) > 0
+    sound = sound and np.isfinite(frequencies).all() and frequencies.min() >= 0
+    if not sound or not frequencies.sum() > 0:
+        raise ValueError(
+            "`frequencies` must be [L] and finite, none below zero and some "
+            f"above. Received: {frequencies}"
+        )
+    rises = np.flatnonzero(np.diff(frequencies) > 0)
+    if len(rises):
+        raise ValueError(
+            "`frequencies` must not increase. Received: "
+            f"{frequencies[rises[0]]} before {frequencies[rises[0] + 1]}, of "
+            f"label {rises[0] + 1}"
+        )
+
+
+def measure_cost(
+    rows=(32, 128, 512, 2048), outer=(64, 512, 4096, 16384), inner=64, repeats=5
+):
+    """Times products of matrices on this machine: `CostModel`.
+
+    The median times of all products are fitted by the two numbers not below
+    zero that make the least relative error, for the least number of products
+    that does so best.
+    """
+    import keras
+    from keras import ops
+
+    times, products = [], []
+    for count, width in itertools.product(rows, outer):
+        one = keras.random.normal((count, inner))
+        other = keras.random.normal((inner, width))
+        taken = []
+        for _ in range(repeats + 1):
+            begun = time.perf_counter()
+            ops.convert_to_numpy(ops.matmul(one, other)[0, 0])
+            taken.append(time.perf_counter() - begun)
+        times.append(np.median(taken[1:]))
+        products.append(count * inner * width)
+    return fitted_cost(np.array(products, float), np.array(times))
+
+
+def fitted_cost(products, times):
+    """The `CostModel` nearest to some times, see `measure_cost`."""
+    best = None
+    for least in [0.0, *np.sort(products)[: len(products) // 2]]:
+        terms = np.stack([np.ones(len(times)), np.maximum(products, least)], 1)
+        found, error = nnls(terms / times[:, None], np.ones(len(times)))
+        if best is None or error < best[0] - 1e-12:
+            best = error, CostModel(float(found[0]), float(found[1]), least)
+    return best[1]

@@ -1,0 +1,162 @@
+"""A binary tree over labels that is fitted to say which label a query has."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tfxc.negatives.label_rows import Blocks, Rows, segment_sums
+from tfxc.negatives.node_regressions import fit_regressions, objective
+
+NEVER = 200.0  # a score of which the sigmoid is 0 or 1 in float32
+
+
+class LabelTree(NamedTuple):
+    """A balanced binary tree with a logistic regression in each node.
+
+    Node 1 is the root, and 2 v and 2 v + 1 are below node v, so that the leaf
+    of a label, `2^D + position`, tells the path to it by its bits. A query z
+    goes right at v with the probability `sigmoid(w_v . z + b_v)`.
+
+    Attributes:
+        weights: `[2^D, k]`, float32; w of each node, and zeros for node 0.
+        biases: `[2^D]`, float32.
+        positions: `[L]`, int32; the leaf of each label, from 0.
+    """
+
+    weights: np.ndarray
+    biases: np.ndarray
+    positions: np.ndarray
+
+
+def fit_label_tree(
+    features,
+    labels,
+    num_labels,
+    row_weights=None,
+    regularizer=0.1,
+    max_rounds=10,
+    log_likelihoods=None,
+):
+    """Fits the tree to rows of one label each, from the root down.
+
+    The labels of a node are split in halves, and a regression is fitted to tell
+    the halves, in turn, while that makes the rows of the node more likely:
+
+    ```
+    L_v     = sum of log sigmoid(zeta_y (w . z + b)) - r (|w|^2 + b^2)
+    Delta_y = sum over rows z of label y of (w . z + b)
+    ```
+
+    Given the regression, L_v is highest if the half of the highest Delta_y goes
+    right (zeta = 1). The first halves are those by the first principal
+    component of the sums of each label's rows. All nodes of a level are fitted
+    at once.
+
+    Args:
+        features: `[N, k]`, float; few and of like scale, see `Whitening`.
+        labels: `[N]`, int.
+        num_labels: Number of labels L, also those without a row.
+        row_weights: `[N]`, float; 1 if left out.
+        regularizer: r.
+        max_rounds: How often labels may be split anew; 0 is what the authors'
+            published program does.
+        log_likelihoods: List that takes the `[nodes]` objectives L_v of each
+            level after each half of a round.
+
+    Returns:
+        `LabelTree`.
+
+    Reference:
+        [Bamler and Mandt, 2020](https://arxiv.org/abs/2002.06298), 2.2
+    """
+    depth = max(int(num_labels - 1).bit_length(), 0)
+    rows = Rows.of(features, labels, num_labels, row_weights)
+    dim = rows.features.shape[1] - 1
+    weights = np.zeros((2**depth, dim), np.float32)
+    biases = np.zeros(2**depth, np.float32)
+    order = np.arange(num_labels)  # labels as they stand in the leaves
+    bounds = np.array([0, num_labels])  # of the labels of each node
+    for level in range(depth):
+        theta, order, middles = fit_level(
+            rows, order, bounds, regularizer, max_rounds, log_likelihoods
+        )
+        one = np.diff(bounds) < 2
+        theta[one] = 0
+        theta[one, -1] = -NEVER
+        nodes = slice(2**level, 2 ** (level + 1))
+        weights[nodes], biases[nodes] = theta[:, :-1], theta[:, -1]
+        bounds = np.append(
+            np.stack([bounds[:-1], middles], axis=1).ravel(), bounds[-1]
+        )
+    positions = np.empty(num_labels, np.int32)
+    positions[order] = np.repeat(np.arange(2**depth), np.diff(bounds))
+    return LabelTree(weights, biases, positions)
+
+
+def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
+    """Splits the labels of each node of a level.
+
+    Args:
+        rows: `Rows`.
+        order: `[L]`; the labels, those of a node together.
+        bounds: `[nodes + 1]`; of the labels of each node.
+
+    Returns:
+        `(theta [nodes, k + 1], order [L], middles [nodes])`: the regressions,
+        the labels with those that go right behind the others, and where in the
+        order these begin.
+    """
+    nodes = len(bounds) - 1
+    node = np.repeat(np.arange(nodes), np.diff(bounds))
+    middles = bounds[:-1] + (np.diff(bounds) + 1) // 2
+    # Which leaves each split as good as it was if nothing is to be told.
+    sums = rows.sums[order]
+    first = first_components(sums[:, :-1], bounds)
+    scores = np.vecdot(sums[:, :-1], first[node])
+    right = upper_half(scores, order, node, middles)
+    blocks = Blocks.of(rows, order, bounds)
+    theta = np.zeros((nodes, rows.features.shape[1]))
+    active = np.diff(bounds) > 1
+    for step in range(max_rounds + 1):
+        theta = fit_regressions(blocks, right, theta, active, regularizer)
+        if log is not None:
+            log.append(objective(blocks, right, theta, regularizer))
+        if step == max_rounds:
+            break
+        scores = np.vecdot(sums, theta[node])
+        again = upper_half(scores, order, node, middles)
+        again = np.where(active[node], again, right)
+        changed = np.zeros(nodes, bool)
+        changed[node[again != right]] = True
+        right, active = again, active & changed
+        if log is not None:
+            log.append(objective(blocks, right, theta, regularizer))
+        if not active.any():
+            break
+    return theta, order[np.lexsort((right, node))], middles
+
+
+def upper_half(scores, labels, node, middles):
+    """Which labels have the highest scores of their node: `[L]` bool.
+
+    Of equal scores, those of the highest ids.
+    """
+    rank = np.empty(len(scores), np.int64)
+    rank[np.lexsort((labels, scores, node))] = np.arange(len(scores))
+    return rank >= middles[node]
+
+
+def first_components(vectors, bounds):
+    """The first principal component of each segment's vectors: `[n, k]`."""
+    counts = np.maximum(np.diff(bounds), 1)[:, None]
+    means = segment_sums(vectors, bounds) / counts
+    moments = np.empty((len(counts), vectors.shape[1], vectors.shape[1]))
+    for column in range(vectors.shape[1]):  # not [L, k, k]
+        moments[:, column] = segment_sums(
+            vectors * vectors[:, column, None], bounds
+        )
+    moments /= counts[:, :, None]
+    moments -= means[:, :, None] * means[:, None]
+    component = np.linalg.eigh(moments)[1][:, :, -1]
+    largest = np.abs(component).argmax(axis=1)[:, None]
+    return component * np.sign(np.take_along_axis(component, largest, axis=1))

@@ -1,0 +1,209 @@
+"""Negatives by a tree that was fitted to tell the labels of queries."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfxc.negatives.checks import check_number, finite_chunks
+from tfxc.negatives.label_tree import fit_label_tree
+from tfxc.negatives.sampler import Sampler
+from tfxc.negatives.whitening import whitening
+
+
+@keras.saving.register_keras_serializable(package="tfxc")
+class LabelTreeSampler(Sampler):
+    """Draws labels that a small model of the data takes for right.
+
+    A negative that the model knows to be wrong teaches nothing: its gradient is
+    about as small as its probability. Draws that fool the model teach most, and
+    a binary tree that was fitted once, to a few features of the queries, draws
+    such in one step a level:
+
+    ```
+    Q(y | x) = product over the nodes v from the root to y of
+               sigmoid(w_v . z + b_v), or 1 - that where the path goes left
+    z        = (x - mean) A, whitened principal components of x
+    ```
+
+    Unlike samplers that follow the vectors of labels, it follows rows and their
+    labels, and stays as it is while another model trains. Until it is fitted,
+    draws are nearly uniform.
+
+    Args:
+        num_labels: Number of labels L.
+        num_features: Features f of a query.
+        dim: Most components of z.
+        regularizer: See `fit_label_tree`.
+        max_rounds: See `fit_label_tree`.
+        seed: See `Sampler`.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 100, 5000)
+    >>> x = rng.normal(size=(100, 8))[labels] + rng.normal(size=(5000, 8))
+    >>> sampler = tfxc.negatives.LabelTreeSampler(100, 8).fit(x, labels)
+    >>> log_q = sampler.log_prob(x, labels[:, None])
+    >>> bool(np.mean(log_q) > np.log(1 / 100) + 1)
+    True
+
+    Reference:
+        [Bamler and Mandt, 2020](https://arxiv.org/abs/2002.06298)
+    """
+
+    def __init__(
+        self,
+        num_labels,
+        num_features,
+        dim=16,
+        regularizer=0.1,
+        max_rounds=10,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(num_labels, seed, **kwargs)
+        check_number("num_features", num_features, 1)
+        check_number("dim", dim, 1)
+        check_number("max_rounds", max_rounds, 0)
+        if not regularizer > 0:
+            raise ValueError(
+                f"`regularizer` must be positive. Received: {regularizer}"
+            )
+        self.num_features, self.dim = num_features, min(dim, num_features)
+        self.regularizer, self.max_rounds = regularizer, max_rounds
+        self.depth = int(num_labels - 1).bit_length()
+        leaves = 2**self.depth
+        places = np.arange(num_labels) * leaves // num_labels
+        zeros = np.zeros((leaves, self.dim), np.float32)
+        self.mean = self.variable("mean", np.zeros(num_features, np.float32))
+        self.matrix = self.variable(
+            "matrix", np.zeros((num_features, self.dim), np.float32)
+        )
+        self.node_weights = self.variable("node_weights", zeros)
+        self.node_biases = self.variable("node_biases", zeros[:, 0])
+        self.positions = self.variable("positions", places.astype(np.int32))
+        self.label_of = self.variable("label_of", label_of_leaf(places, leaves))
+
+    def fit(self, features, labels, row_weights=None):
+        """Fits the tree to rows `[N, f]` and the label `[N]` of each.
+
+        A row with several labels is several rows, with a weight each.
+
+        Returns:
+            The sampler.
+
+        Raises:
+            ValueError: if there is no row, a label is out of range, or a
+                feature is not finite.
+        """
+        labels = np.asarray(labels)
+        check_rows(features, labels, self.num_labels, self.num_features)
+        mean, matrix = whitening(features, self.dim)
+        codes = np.concatenate(
+            [(rows - mean) @ matrix for _, rows in finite_chunks(features)]
+        )
+        tree = fit_label_tree(
+            *(codes, labels, self.num_labels, row_weights),
+            *(self.regularizer, self.max_rounds),
+        )
+        self.mean.assign(mean)
+        self.matrix.assign(matrix)
+        self.node_weights.assign(tree.weights)
+        self.node_biases.assign(tree.biases)
+        self.positions.assign(tree.positions)
+        self.label_of.assign(label_of_leaf(tree.positions, 2**self.depth))
+        return self
+
+    def sample(self, queries, num, seed=None, **batch):
+        codes, shape = self.codes(queries), (queries.shape[0], num)
+        shares = keras.random.uniform(
+            (self.depth, *shape), seed=self.draws(seed)
+        )
+        node, log_q = ops.ones(shape, "int32"), ops.zeros(shape)
+        for level in range(self.depth):
+            score = self._scores(codes, node)
+            # Shares are never 1, so that what has no probability is not drawn.
+            right = shares[level] > ops.sigmoid(-score)
+            log_q = log_q + log_sigmoid(ops.where(right, score, -score))
+            node = 2 * node + ops.cast(right, "int32")
+        return ops.take(self.label_of, node - 2**self.depth), log_q
+
+    def log_prob(self, queries, ids, **batch):
+        codes = self.codes(queries)
+        leaf = ops.take(self.positions, ids) + 2**self.depth
+        total = 0.0
+        for level in range(self.depth):
+            child = leaf // 2 ** (self.depth - level - 1)
+            score = self._scores(codes, child // 2)
+            total = total + log_sigmoid(
+                ops.where(child % 2 == 1, score, -score)
+            )
+        return ops.broadcast_to(total, (queries.shape[0], ids.shape[-1]))
+
+    def log_probs(self, queries):
+        """The log-probability of each label: `[b, L]`, float32.
+
+        As `log_prob` of all labels, by one product of matrices for a level.
+        """
+        codes = self.codes(queries)
+        total = ops.zeros((queries.shape[0], 1))
+        for level in range(self.depth):
+            nodes = slice(2**level, 2 ** (level + 1))
+            score = ops.matmul(codes, ops.transpose(self.node_weights[nodes]))
+            score = score + self.node_biases[nodes]
+            sides = [log_sigmoid(-score), log_sigmoid(score)]
+            total = total[:, :, None] + ops.stack(sides, axis=-1)
+            total = ops.reshape(total, (queries.shape[0], 2 ** (level + 1)))
+        return ops.take(total, self.positions, axis=1)
+
+    def law(self, queries, **batch):
+        return np.float64(ops.convert_to_numpy(self.log_probs(queries)))
+
+    def codes(self, queries):
+        """What the tree sees of queries: `[b, dim]`, float32."""
+        queries = ops.cast(queries, "float32")
+        return ops.matmul(queries - self.mean, self.matrix)
+
+    def _scores(self, codes, node):
+        """w . z + b of nodes `[b, n]`, or `[n]` for all queries: `[b, n]`."""
+        weights = ops.take(self.node_weights, node, axis=0)
+        equation = "bk,nk->bn" if len(node.shape) == 1 else "bk,bnk->bn"
+        products = ops.einsum(equation, codes, weights)
+        return products + ops.take(self.node_biases, node)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_features": self.num_features,
+            "dim": self.dim,
+            "regularizer": self.regularizer,
+            "max_rounds": self.max_rounds,
+        }
+
+
+def log_sigmoid(scores):
+    return -ops.softplus(-scores)
+
+
+def label_of_leaf(positions, leaves):
+    """The label of each leaf, or of the one before it: `[leaves]`, int32."""
+    order = np.argsort(positions).astype(np.int32)
+    found = np.searchsorted(positions[order], np.arange(leaves), side="right")
+    return order[np.maximum(found - 1, 0)]
+
+
+def check_rows(features, labels, num_labels, num_features):
+    """Raises `ValueError` unless rows and labels go with the sampler."""
+    expected = (len(labels), num_features)
+    if not len(labels) or tuple(features.shape) != expected:
+        raise ValueError(
+            f"`features` must be [N, {num_features}], N at least 1, and "
+            "`labels` [N]. "
+            f"Received: {tuple(features.shape)} and {labels.shape}"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= num_labels))
+    if len(wrong):
+        raise ValueError(
+            f"`labels` must be in [0, {num_labels - 1}]. "
+            f"Received: {labels[wrong[0]]} in row {wrong[0]}"
+        )
