@@ -33,7 +33,7 @@ def weights(tmp_path):
     "arguments",
     [
         ["ngame", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
-        ["dexml", *EPOCHS, "--mixed-precision", "bfloat16"],
+        ["dexml", *EPOCHS, *CHUNKS, "--mixed-precision", "bfloat16"],
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
         ["dynamic_index", *EPOCHS, *CHUNKS, *DRAWS],
     ],
