@@ -6,6 +6,7 @@
   agree; compiled as eager;
 - the fit raises the likelihood of held-out rows far above that of frequencies;
 - whitened components are uncorrelated, and those of scikit-learn;
+- before the fit, the law is that of a tree that goes either way;
 - rows and labels that do not go together are refused, and fewer rows than
   features, labels without rows or one label alone are not.
 """
@@ -66,13 +67,23 @@ def test_draws_follow_the_law(labels, jit_compile):
         assert (np.abs(counts / 20_000 - q) < error).all()
 
 
+@pytest.mark.parametrize("labels", [1, 5, 8, 100])
+def test_before_it_is_fitted(labels):
+    sampler = LabelTreeSampler(labels, 12)
+    x, _ = rows_of(labels)
+    law = np.exp(sampler.law(x[:2]))
+    np.testing.assert_allclose(law.sum(axis=1), 1, atol=1e-6)
+    assert law.max() <= 2 * law.min() + 1e-6, "of leaves one level apart"
+    ids, log_q = sampler.sample(x[:2], 500)
+    drawn = np.take_along_axis(law, np.array(ids), axis=1)
+    np.testing.assert_allclose(np.exp(log_q), drawn, rtol=1e-4)
+
+
 def test_leaves_without_a_label_are_not_drawn():
     """Of five labels in eight leaves, by the least and the largest share."""
     sampler, x, _ = fitted(5)
-    node_weights = sampler.node_biases.numpy()
-    assert (node_weights == -200).sum() == 3
-    leaf = set(sampler.positions.numpy().tolist())
-    assert len(leaf) == 5
+    assert (sampler.node_biases.numpy() == -200).sum() == 3
+    assert len({*sampler.positions.numpy().tolist()}) == 5
     with pytest.MonkeyPatch.context() as patch:
         for share in (0.0, 1 - 2**-24):
             patch.setattr(

@@ -5,9 +5,9 @@ the encoding of its text.
 """
 
 from tfxc.layers.adaptive_softmax import AdaptiveSoftmax as AdaptiveSoftmax
-from tfxc.layers.cutoffs import CostModel as CostModel
+from tfxc.layers.cost_model import CostModel as CostModel
+from tfxc.layers.cost_model import measure_cost as measure_cost
 from tfxc.layers.cutoffs import choose_cutoffs as choose_cutoffs
-from tfxc.layers.cutoffs import measure_cost as measure_cost
 from tfxc.layers.full_label_loss import full_label_loss as full_label_loss
 from tfxc.layers.full_label_loss import (
     full_label_loss_and_gradients as full_label_loss_and_gradients,

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.layers.cutoffs import tail_dim
+from tfxc.layers.adaptive_top_k import likeliest
+from tfxc.layers.cutoffs import check_frequencies, tail_dim
 from tfxc.layers.some_rows import for_some_rows
 
 
@@ -97,7 +98,14 @@ class AdaptiveSoftmax(keras.layers.Layer):
         self.frequencies = None
         if frequencies is not None:
             self.frequencies = np.asarray(frequencies, np.float64)
-            check_frequencies(self.frequencies, num_labels)
+            check_frequencies(self.frequencies)
+            if len(self.frequencies) != num_labels:
+                raise ValueError(
+                    f"`frequencies` must be [{num_labels}]. "
+                    f"Received: [{len(self.frequencies)}]"
+                )
+            ordered = np.sort(self.frequencies)[::-1] / self.frequencies.sum()
+            self.shares = np.add.reduceat(ordered, [0, *cutoffs])
 
     def build(self, input_shape):
         dim = input_shape[-1]
@@ -171,14 +179,14 @@ class AdaptiveSoftmax(keras.layers.Layer):
         entry = place
         for tail, (start, _) in enumerate(self.ranges):
             entry = ops.where(place >= start, self.head_size + tail, entry)
-        found = ops.take_along_axis(self._head(inputs), entry, axis=1)
+        found = ops.take_along_axis(self.head_log_probs(inputs), entry, axis=1)
         total = ops.sum(ops.where(known, found, 0), axis=1)
         for tail, (start, end) in enumerate(self.ranges):
             inside = known & (place >= start) & (place < end)
             total = total + for_some_rows(
                 lambda x, at, tail=tail: self._in_tail(tail, x, at),
                 ops.any(inside, axis=1),
-                self._room(inputs.shape[0], tail),
+                self.room(inputs.shape[0], tail),
                 (inputs, ops.where(inside, place - start, -1)),
             )
         count = ops.sum(ops.cast(known, "float32"), axis=1)
@@ -187,11 +195,11 @@ class AdaptiveSoftmax(keras.layers.Layer):
     def log_probs(self, inputs):
         """log p of each label: `[b, L]`, float32."""
         self._ensure_built(inputs)
-        head = self._head(inputs)
+        head = self.head_log_probs(inputs)
         parts = [head[:, : self.head_size]]
         for tail in range(len(self.cutoffs)):
             token = head[:, self.head_size + tail, None]
-            parts.append(token + self._tail(tail, inputs))
+            parts.append(token + self.tail_log_probs(tail, inputs))
         found = ops.concatenate(parts, axis=1)
         if self.places is None:
             return found
@@ -200,59 +208,38 @@ class AdaptiveSoftmax(keras.layers.Layer):
     def top_k(self, inputs, k):
         """The k likeliest labels, exactly: `(log p [b, k], ids [b, k] int32)`.
 
-        A label of a tail is no likelier than the tail, so a tail is opened only
-        for rows of which it is likelier than the k-th label so far.
+        See `likeliest`.
+
+        Raises:
+            ValueError: if k is not in `[1, L]`.
         """
         self._ensure_built(inputs)
         if not 1 <= k <= self.num_labels:
             raise ValueError(
                 f"`k` must be in [1, {self.num_labels}]. Received: {k}"
             )
-        head, rows = self._head(inputs), inputs.shape[0]
-        values, ids = ops.top_k(
-            head[:, : self.head_size], min(k, self.head_size)
-        )
-        lacking = ((0, 0), (0, k - values.shape[1]))
-        values = ops.pad(values, lacking, constant_values=-math.inf)
-        ids = ops.pad(ops.cast(ids, "int32"), lacking)
-        for tail, (start, end) in enumerate(self.ranges):
-            token = head[:, self.head_size + tail]
-            most = min(k, end - start)
-            best, at = for_some_rows(
-                lambda x, t, tail=tail, most=most: self._best(tail, x, t, most),
-                token > values[:, -1],
-                self._room(rows, tail),
-                (inputs, token),
-                (-math.inf, 0),
-            )
-            values, chosen = ops.top_k(
-                ops.concatenate([values, best], axis=1), k
-            )
-            ids = ops.take_along_axis(
-                ops.concatenate([ids, at + start], axis=1), chosen, axis=1
-            )
+        values, ids = likeliest(self, inputs, k)
         return values, ids if self.order is None else ops.take(self.order, ids)
 
     def _ensure_built(self, inputs):
         if not self.built:
             self.build(inputs.shape)
 
-    def _room(self, rows, tail):
+    def room(self, rows, tail):
         """Rows of a batch that a tail takes at once."""
         if self.frequencies is None:
             return rows
-        start, end = self.ranges[tail]
-        ordered = np.sort(self.frequencies)[::-1]
-        share = ordered[start:end].sum() / ordered.sum()
+        share = self.shares[tail + 1]
         return min(math.ceil(self.capacity * share * rows), rows)
 
-    def _head(self, inputs):
+    def head_log_probs(self, inputs):
+        """log p of the head's labels, then of each tail: `[b, n]`, float32."""
         scores = ops.matmul(ops.cast(inputs, self.compute_dtype), self.head)
         if self.bias is not None:
             scores = scores + self.bias
         return ops.log_softmax(ops.cast(scores, "float32"), axis=-1)
 
-    def _tail(self, tail, inputs):
+    def tail_log_probs(self, tail, inputs):
         """log p of a tail's labels, given the tail: `[b, size]`, float32."""
         inputs = ops.cast(inputs, self.compute_dtype)
         codes = ops.matmul(inputs, self.projections[tail])
@@ -261,13 +248,9 @@ class AdaptiveSoftmax(keras.layers.Layer):
 
     def _in_tail(self, tail, inputs, at):
         """Sum over a row's labels in a tail, else -1, of log p in it: `[b]`."""
-        found = self._tail(tail, inputs)
+        found = self.tail_log_probs(tail, inputs)
         found = ops.take_along_axis(found, ops.maximum(at, 0), axis=1)
         return ops.sum(ops.where(at >= 0, found, 0), axis=1)
-
-    def _best(self, tail, inputs, token, k):
-        values, at = ops.top_k(self._tail(tail, inputs), k)
-        return values + token[:, None], ops.cast(at, "int32")
 
     def get_config(self):
         frequencies = self.frequencies
@@ -283,16 +266,6 @@ class AdaptiveSoftmax(keras.layers.Layer):
             "head_bias": self.head_bias,
             "seed": self.seed,
         }
-
-
-def check_frequencies(frequencies, num_labels):
-    """Raises `ValueError` unless there is one for each label."""
-    sound = frequencies.shape == (num_labels,) and num_labels > 0
-    if not sound or not (frequencies >= 0).all() or not frequencies.sum() > 0:
-        raise ValueError(
-            f"`frequencies` must be [{num_labels}], none below zero and some "
-            f"above. Received: {frequencies}"
-        )
 
 
 def check_labels(labels, num_labels):

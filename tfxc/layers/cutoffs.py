@@ -1,39 +1,10 @@
 """Where an adaptive softmax cuts a vocabulary: by what products cost here."""
 
 import itertools
-import time
-from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 CANDIDATES = 200  # places of a cut that are tried
-
-
-class CostModel(NamedTuple):
-    """Seconds of a product of matrices `[rows, inner] x [inner, outer]`.
-
-    ```
-    seconds = fixed + per_product max(rows inner outer, least)
-    ```
-
-    Attributes:
-        fixed: Seconds of the call.
-        per_product: Seconds of one multiplication and addition.
-        least: Products that cost no more than fewer: a device is not busy yet.
-
-    Reference:
-        [Grave et al., 2017](https://arxiv.org/abs/1609.04309), 4.1
-    """
-
-    fixed: float
-    per_product: float
-    least: float = 0.0
-
-    def seconds(self, rows, inner, outer):
-        """Of arrays or numbers, which may be fractions."""
-        products = np.maximum(np.multiply(rows, inner) * outer, self.least)
-        return self.fixed + self.per_product * products
 
 
 def cost_of(cutoffs, frequencies, cost_model, dim, batch_size, shrink=4.0):
@@ -110,6 +81,13 @@ def choose_cutoffs(
     """
     frequencies = np.asarray(frequencies, np.float64)
     check_frequencies(frequencies)
+    rises = np.flatnonzero(np.diff(frequencies) > 0)
+    if len(rises):
+        raise ValueError(
+            "`frequencies` must not increase. Received: "
+            f"{frequencies[rises[0]]} before {frequencies[rises[0] + 1]}, of "
+            f"label {rises[0] + 1}"
+        )
     size = len(frequencies)
     share = np.append(0, np.cumsum(frequencies)) / frequencies.sum()
     places = np.unique(
@@ -142,7 +120,7 @@ def choose_cutoffs(
 
 
 def check_frequencies(frequencies):
-    """Raises `ValueError` unless they are those of labels in their order."""
+    """Raises `ValueError` unless they can be those of labels."""
     sound = frequencies.ndim == 1 and len(frequencies) > 0
     sound = sound and np.isfinite(frequencies).all() and frequencies.min() >= 0
     if not sound or not frequencies.sum() > 0:
@@ -150,47 +128,3 @@ def check_frequencies(frequencies):
             "`frequencies` must be [L] and finite, none below zero and some "
             f"above. Received: {frequencies}"
         )
-    rises = np.flatnonzero(np.diff(frequencies) > 0)
-    if len(rises):
-        raise ValueError(
-            "`frequencies` must not increase. Received: "
-            f"{frequencies[rises[0]]} before {frequencies[rises[0] + 1]}, of "
-            f"label {rises[0] + 1}"
-        )
-
-
-def measure_cost(
-    rows=(32, 128, 512, 2048), outer=(64, 512, 4096, 16384), inner=64, repeats=5
-):
-    """Times products of matrices on this machine: `CostModel`.
-
-    The median times of all products are fitted by the two numbers not below
-    zero that make the least relative error, for the least number of products
-    that does so best.
-    """
-    import keras
-    from keras import ops
-
-    times, products = [], []
-    for count, width in itertools.product(rows, outer):
-        one = keras.random.normal((count, inner))
-        other = keras.random.normal((inner, width))
-        taken = []
-        for _ in range(repeats + 1):
-            begun = time.perf_counter()
-            ops.convert_to_numpy(ops.matmul(one, other)[0, 0])
-            taken.append(time.perf_counter() - begun)
-        times.append(np.median(taken[1:]))
-        products.append(count * inner * width)
-    return fitted_cost(np.array(products, float), np.array(times))
-
-
-def fitted_cost(products, times):
-    """The `CostModel` nearest to some times, see `measure_cost`."""
-    best = None
-    for least in [0.0, *np.sort(products)[: len(products) // 2]]:
-        terms = np.stack([np.ones(len(times)), np.maximum(products, least)], 1)
-        found, error = nnls(terms / times[:, None], np.ones(len(times)))
-        if best is None or error < best[0] - 1e-12:
-            best = error, CostModel(float(found[0]), float(found[1]), least)
-    return best[1]

@@ -53,7 +53,7 @@ def fit_label_tree(
     at once.
 
     Args:
-        features: `[N, k]`, float; few and of like scale, see `Whitening`.
+        features: `[N, k]`, float; few and of like scale, see `whitening`.
         labels: `[N]`, int.
         num_labels: Number of labels L, also those without a row.
         row_weights: `[N]`, float; 1 if left out.
@@ -69,28 +69,50 @@ def fit_label_tree(
     Reference:
         [Bamler and Mandt, 2020](https://arxiv.org/abs/2002.06298), 2.2
     """
-    depth = max(int(num_labels - 1).bit_length(), 0)
     rows = Rows.of(features, labels, num_labels, row_weights)
-    dim = rows.features.shape[1] - 1
-    weights = np.zeros((2**depth, dim), np.float32)
-    biases = np.zeros(2**depth, np.float32)
+    tree = blank_tree(num_labels, rows.features.shape[1] - 1)
     order = np.arange(num_labels)  # labels as they stand in the leaves
-    bounds = np.array([0, num_labels])  # of the labels of each node
-    for level in range(depth):
-        theta, order, middles = fit_level(
+    for level, bounds in enumerate(level_bounds(num_labels)[:-1]):
+        theta, order = fit_level(
             rows, order, bounds, regularizer, max_rounds, log_likelihoods
         )
-        one = np.diff(bounds) < 2
-        theta[one] = 0
-        theta[one, -1] = -NEVER
         nodes = slice(2**level, 2 ** (level + 1))
-        weights[nodes], biases[nodes] = theta[:, :-1], theta[:, -1]
-        bounds = np.append(
-            np.stack([bounds[:-1], middles], axis=1).ravel(), bounds[-1]
-        )
-    positions = np.empty(num_labels, np.int32)
-    positions[order] = np.repeat(np.arange(2**depth), np.diff(bounds))
-    return LabelTree(weights, biases, positions)
+        tree.weights[nodes] = theta[:, :-1]
+        tree.biases[nodes] += theta[:, -1]
+    positions = np.empty_like(tree.positions)
+    positions[order] = tree.positions
+    return tree._replace(positions=positions)
+
+
+def blank_tree(num_labels, dim):
+    """A tree that knows nothing, in which halves are as likely: `LabelTree`."""
+    *levels, leaves = level_bounds(num_labels)
+    # Where there is one label, it is to the left.
+    biases = [np.where(np.diff(bounds) < 2, -NEVER, 0) for bounds in levels]
+    biases = np.concatenate([[0], *biases]).astype(np.float32)
+    positions = np.repeat(np.arange(len(biases)), np.diff(leaves))
+    weights = np.zeros((len(biases), dim), np.float32)
+    return LabelTree(weights, biases, positions.astype(np.int32))
+
+
+def level_bounds(num_labels):
+    """Where the labels of each node begin and end, level by level.
+
+    Returns:
+        `[[2^l + 1] int array]`, for the levels l from the root to the leaves;
+        a half that is larger by one is the left.
+    """
+    levels = [np.array([0, num_labels])]
+    for _ in range(int(num_labels - 1).bit_length()):
+        bounds = levels[-1]
+        halves = np.stack([bounds[:-1], middles_of(bounds)], axis=1)
+        levels.append(np.append(halves.ravel(), bounds[-1]))
+    return levels
+
+
+def middles_of(bounds):
+    """Where the labels that go right begin, of each node: `[nodes]`."""
+    return bounds[:-1] + (np.diff(bounds) + 1) // 2
 
 
 def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
@@ -102,14 +124,13 @@ def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
         bounds: `[nodes + 1]`; of the labels of each node.
 
     Returns:
-        `(theta [nodes, k + 1], order [L], middles [nodes])`: the regressions,
-        the labels with those that go right behind the others, and where in the
-        order these begin.
+        `(theta [nodes, k + 1], order [L])`: the regressions, zeros where there
+        is one label or none, and the labels with those that go right behind the
+        others of their node.
     """
     nodes = len(bounds) - 1
     node = np.repeat(np.arange(nodes), np.diff(bounds))
-    middles = bounds[:-1] + (np.diff(bounds) + 1) // 2
-    # Which leaves each split as good as it was if nothing is to be told.
+    middles = middles_of(bounds)
     sums = rows.sums[order]
     first = first_components(sums[:, :-1], bounds)
     scores = np.vecdot(sums[:, :-1], first[node])
@@ -133,7 +154,7 @@ def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
             log.append(objective(blocks, right, theta, regularizer))
         if not active.any():
             break
-    return theta, order[np.lexsort((right, node))], middles
+    return theta, order[np.lexsort((right, node))]
 
 
 def upper_half(scores, labels, node, middles):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from tfxc.negatives.checks import check_number, finite_chunks
-from tfxc.negatives.label_tree import fit_label_tree
+from tfxc.negatives.label_tree import blank_tree, fit_label_tree
 from tfxc.negatives.sampler import Sampler
 from tfxc.negatives.whitening import whitening
 
@@ -26,8 +26,8 @@ class LabelTreeSampler(Sampler):
     ```
 
     Unlike samplers that follow the vectors of labels, it follows rows and their
-    labels, and stays as it is while another model trains. Until it is fitted,
-    draws are nearly uniform.
+    labels, and stays as it is while another model trains. Until it is
+    fitted, it goes either way with the same probability.
 
     Args:
         num_labels: Number of labels L.
@@ -71,18 +71,16 @@ class LabelTreeSampler(Sampler):
             )
         self.num_features, self.dim = num_features, min(dim, num_features)
         self.regularizer, self.max_rounds = regularizer, max_rounds
-        self.depth = int(num_labels - 1).bit_length()
-        leaves = 2**self.depth
-        places = np.arange(num_labels) * leaves // num_labels
-        zeros = np.zeros((leaves, self.dim), np.float32)
+        tree = blank_tree(num_labels, self.dim)
+        self.depth = len(tree.biases).bit_length() - 1
         self.mean = self.variable("mean", np.zeros(num_features, np.float32))
         self.matrix = self.variable(
             "matrix", np.zeros((num_features, self.dim), np.float32)
         )
-        self.node_weights = self.variable("node_weights", zeros)
-        self.node_biases = self.variable("node_biases", zeros[:, 0])
-        self.positions = self.variable("positions", places.astype(np.int32))
-        self.label_of = self.variable("label_of", label_of_leaf(places, leaves))
+        self.node_weights = self.variable("node_weights", tree.weights)
+        self.node_biases = self.variable("node_biases", tree.biases)
+        self.positions = self.variable("positions", tree.positions)
+        self.label_of = self.variable("label_of", label_of_leaf(tree))
 
     def fit(self, features, labels, row_weights=None):
         """Fits the tree to rows `[N, f]` and the label `[N]` of each.
@@ -111,7 +109,7 @@ class LabelTreeSampler(Sampler):
         self.node_weights.assign(tree.weights)
         self.node_biases.assign(tree.biases)
         self.positions.assign(tree.positions)
-        self.label_of.assign(label_of_leaf(tree.positions, 2**self.depth))
+        self.label_of.assign(label_of_leaf(tree))
         return self
 
     def sample(self, queries, num, seed=None, **batch):
@@ -124,7 +122,7 @@ class LabelTreeSampler(Sampler):
             score = self._scores(codes, node)
             # Shares are never 1, so that what has no probability is not drawn.
             right = shares[level] > ops.sigmoid(-score)
-            log_q = log_q + log_sigmoid(ops.where(right, score, -score))
+            log_q = log_q + ops.log_sigmoid(ops.where(right, score, -score))
             node = 2 * node + ops.cast(right, "int32")
         return ops.take(self.label_of, node - 2**self.depth), log_q
 
@@ -135,7 +133,7 @@ class LabelTreeSampler(Sampler):
         for level in range(self.depth):
             child = leaf // 2 ** (self.depth - level - 1)
             score = self._scores(codes, child // 2)
-            total = total + log_sigmoid(
+            total = total + ops.log_sigmoid(
                 ops.where(child % 2 == 1, score, -score)
             )
         return ops.broadcast_to(total, (queries.shape[0], ids.shape[-1]))
@@ -151,7 +149,7 @@ class LabelTreeSampler(Sampler):
             nodes = slice(2**level, 2 ** (level + 1))
             score = ops.matmul(codes, ops.transpose(self.node_weights[nodes]))
             score = score + self.node_biases[nodes]
-            sides = [log_sigmoid(-score), log_sigmoid(score)]
+            sides = [ops.log_sigmoid(-score), ops.log_sigmoid(score)]
             total = total[:, :, None] + ops.stack(sides, axis=-1)
             total = ops.reshape(total, (queries.shape[0], 2 ** (level + 1)))
         return ops.take(total, self.positions, axis=1)
@@ -181,15 +179,12 @@ class LabelTreeSampler(Sampler):
         }
 
 
-def log_sigmoid(scores):
-    return -ops.softplus(-scores)
-
-
-def label_of_leaf(positions, leaves):
+def label_of_leaf(tree):
     """The label of each leaf, or of the one before it: `[leaves]`, int32."""
-    order = np.argsort(positions).astype(np.int32)
-    found = np.searchsorted(positions[order], np.arange(leaves), side="right")
-    return order[np.maximum(found - 1, 0)]
+    order = np.argsort(tree.positions).astype(np.int32)
+    leaves = np.arange(len(tree.biases))
+    found = np.searchsorted(tree.positions[order], leaves, side="right")
+    return order[found - 1]
 
 
 def check_rows(features, labels, num_labels, num_features):
