@@ -69,6 +69,7 @@ TENSORFLOW = {
     "in_batch_candidates": "batches",
     "prepare": "prepared",
     "prepare_sequences": "prepared_sequences",
+    "one_of_each": "batches",
     "training_batches": "batches",
 }
 

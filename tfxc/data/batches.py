@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfxc.data.label_lists import LabelLists
 from tfxc.data.tokens.bags import padded
 
 NEGATIVE, POSITIVE, IGNORED = 0, 1, -1
@@ -150,7 +151,13 @@ def training_batches(
 
 
 def full_label_batches(
-    plan, queries, relevant, batch_size, seed=0, token_dropout=0.0
+    plan,
+    queries,
+    relevant,
+    batch_size,
+    seed=0,
+    token_dropout=0.0,
+    every_positive=True,
 ):
     """Batches for a loss over all labels: queries and what is right for them.
 
@@ -160,21 +167,26 @@ def full_label_batches(
         relevant: `LabelLists`; the labels of each query.
         batch_size: Queries of every batch; short ones are padded with queries
             without labels.
-        seed: Of what is hidden, together with epoch and step.
+        seed: Of what is hidden and drawn, together with epoch and step.
         token_dropout: See `hide_tokens`.
+        every_positive: Whether a query brings along all of its labels, or one
+            that is drawn.
 
     Returns:
         Batches `{"query", "positives"}`, with the labels of each query, then
-        -1: `[batch_size, most labels of a query]`, int32.
+        -1: `[batch_size, most labels of a query]`, int32; or `[batch_size, 1]`.
     """
-    most = most_labels(relevant)
+    most = most_labels(relevant) if every_positive else 1
 
     def gather(epoch, step, rows):
-        positives = positives_of(relevant.take(rows), batch_size, most)
+        rng = np.random.default_rng((seed, int(epoch), int(step)))
         query = queries.take(rows, batch_size)
         if token_dropout:
-            rng = np.random.default_rng((seed, int(epoch), int(step)))
             query = hide_tokens(query, token_dropout, rng)
+        own = relevant.take(rows)
+        if not every_positive:
+            own = one_of_each(own, rng)
+        positives = positives_of(own, batch_size, most)
         return *query.values(), positives
 
     fields = {
@@ -187,6 +199,14 @@ def full_label_batches(
 def most_labels(relevant):
     """Labels of the query that has most."""
     return int(relevant.row_counts().max(initial=1))
+
+
+def one_of_each(lists, rng):
+    """`LabelLists` with one label of each row, drawn; no row is empty."""
+    counts = lists.row_counts()
+    drawn = (rng.random(len(lists)) * counts).astype(np.int64)
+    ids = lists.ids[drawn + lists.splits[:-1]]
+    return LabelLists(ids, np.arange(len(ids) + 1), lists.num_columns)
 
 
 def positives_of(lists, batch_size, most):

@@ -23,3 +23,6 @@ if keras.backend.backend() == "tensorflow":
     from tfxc.encoders.in_batch_negatives import (
         InBatchNegatives as InBatchNegatives,
     )
+    from tfxc.encoders.sampled_label_classifier import (
+        SampledLabelClassifier as SampledLabelClassifier,
+    )

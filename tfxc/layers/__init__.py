@@ -5,6 +5,9 @@ the encoding of its text.
 """
 
 from tfxc.layers.adaptive_softmax import AdaptiveSoftmax as AdaptiveSoftmax
+from tfxc.layers.corrected_classifier import (
+    CorrectedClassifier as CorrectedClassifier,
+)
 from tfxc.layers.cost_model import CostModel as CostModel
 from tfxc.layers.cost_model import measure_cost as measure_cost
 from tfxc.layers.cutoffs import choose_cutoffs as choose_cutoffs

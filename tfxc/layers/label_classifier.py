@@ -33,10 +33,11 @@ class LabelClassifier(keras.layers.Layer):
         dim: Dimension of the vectors.
         cosine: Whether to divide vectors by their norms; as in NGAME, the
             norm of a row is then of no account.
-        initial: `[num_labels, dim]` array, such as the labels' encodings;
+        initial: `[num_labels, dim]` array (one more column with biases), such as the labels' encodings;
             random directions by default. Not part of the configuration: a
             saved classifier has its weights.
         seed: Seed of the random directions.
+        bias: Whether each label has a bias, the last column of its row.
 
     Call arguments:
         inputs: `{"ids": [b, n] int, "weights": [b, n] float}`; n is 1, or
@@ -59,22 +60,31 @@ class LabelClassifier(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_labels, dim, cosine=True, initial=None, seed=0, **kwargs
+        self,
+        num_labels,
+        dim,
+        cosine=True,
+        initial=None,
+        seed=0,
+        bias=False,
+        **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.num_labels = num_labels
         self.dim = dim
         self.cosine = cosine
         self.seed = seed
+        self.bias = bias
+        shape = (num_labels, dim + bias)
         if initial is None:
-            initial = _random_rows((num_labels, dim), seed)
-        if tuple(initial.shape) != (num_labels, dim):
+            initial = _random_rows(shape, seed)
+        if tuple(initial.shape) != shape:
             raise ValueError(
-                f"`initial` must have the shape {(num_labels, dim)}. "
+                f"`initial` must have the shape {shape}. "
                 f"Received: initial of shape {tuple(initial.shape)}"
             )
         self.table = self.add_weight(
-            shape=(num_labels, dim),
+            shape=shape,
             initializer=lambda shape, dtype: ops.cast(initial, dtype),
             trainable=False,
             autocast=False,
@@ -84,6 +94,12 @@ class LabelClassifier(keras.layers.Layer):
 
     def build(self, input_shape=None):
         """Nothing is left to do; an encoder has this method."""
+
+    def inputs(self, queries):
+        """Vectors `[b, dim]` of queries as rows of the table are multiplied."""
+        if not self.bias:
+            return queries
+        return ops.pad(queries, ((0, 0), (0, 1)), constant_values=1)
 
     def gather(self, inputs):
         """The weighted sum of rows, of most often one: `[b, dim]`."""
@@ -111,6 +127,7 @@ class LabelClassifier(keras.layers.Layer):
             "dim": self.dim,
             "cosine": self.cosine,
             "seed": self.seed,
+            "bias": self.bias,
         }
 
 

@@ -16,6 +16,8 @@ from tfxc.losses.decoupled_softmax import decoupled_softmax as decoupled_softmax
 from tfxc.losses.margin_cosine import margin_cosine as margin_cosine
 from tfxc.losses.ngame_triplet import NGAMETriplet as NGAMETriplet
 from tfxc.losses.ngame_triplet import ngame_triplet as ngame_triplet
+from tfxc.losses.noise_contrast import CONTRASTS as CONTRASTS
+from tfxc.losses.noise_contrast import noise_contrast as noise_contrast
 from tfxc.losses.sampled_softmax import ESTIMATORS as ESTIMATORS
 from tfxc.losses.sampled_softmax import sampled_softmax as sampled_softmax
 from tfxc.losses.soft_top_k import SoftTopK as SoftTopK

@@ -138,11 +138,8 @@ class LabelTreeSampler(Sampler):
             )
         return ops.broadcast_to(total, (queries.shape[0], ids.shape[-1]))
 
-    def log_probs(self, queries):
-        """The log-probability of each label: `[b, L]`, float32.
-
-        As `log_prob` of all labels, by one product of matrices for a level.
-        """
+    def log_probs(self, queries, **batch):
+        # By one product of matrices for a level.
         codes = self.codes(queries)
         total = ops.zeros((queries.shape[0], 1))
         for level in range(self.depth):
@@ -156,6 +153,32 @@ class LabelTreeSampler(Sampler):
 
     def law(self, queries, **batch):
         return np.float64(ops.convert_to_numpy(self.log_probs(queries)))
+
+    def likeliest(self, queries, num):
+        """The likeliest labels, by a beam search of that width.
+
+        Returns:
+            `(log_q [b, num] float32, ids [b, num] int32)`, the likeliest first.
+            A label is missed where a node on its path is not among the
+            likeliest of its level.
+        """
+        codes = self.codes(queries)
+        nodes = ops.ones((queries.shape[0], 1), "int32")
+        log_q = ops.zeros((queries.shape[0], 1))
+        for _ in range(self.depth):
+            score = self._scores(codes, nodes)
+            sides = [ops.log_sigmoid(-score), ops.log_sigmoid(score)]
+            log_q = ops.concatenate([log_q + side for side in sides], axis=1)
+            nodes = ops.concatenate([2 * nodes, 2 * nodes + 1], axis=1)
+            log_q, place = ops.top_k(log_q, min(num, log_q.shape[1]))
+            nodes = ops.take_along_axis(nodes, place, axis=1)
+        leaf = nodes - 2**self.depth
+        ids = ops.take(self.label_of, leaf)
+        padding = ops.not_equal(ops.take(self.positions, ids), leaf)
+        log_q, place = ops.top_k(
+            ops.where(padding, -float("inf"), log_q), min(num, leaf.shape[1])
+        )
+        return log_q, ops.take_along_axis(ids, place, axis=1)
 
     def codes(self, queries):
         """What the tree sees of queries: `[b, dim]`, float32."""

@@ -77,6 +77,11 @@ class Sampler(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def log_probs(self, queries, **batch):
+        """As `log_prob` of every label: `[b, L]`, float32."""
+        ids = ops.arange(self.num_labels, dtype="int32")
+        return self.log_prob(queries, ids, **batch)
+
     def law(self, queries, **batch):
         """log Q of every label: `[b, L]`, float64; takes as much memory."""
         return all_log_probs(self.log_prob, queries, self.num_labels, **batch)

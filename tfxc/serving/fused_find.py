@@ -1,10 +1,14 @@
 """A `FusedSearch` as a TensorFlow graph, for models that serve."""
 
+import dataclasses
+import typing
+
 import numpy as np
 import tensorflow as tf
 
 from tfxc.data.label_lists import LabelLists
 from tfxc.search.fused import SHORTLIST, FusedSearch
+from tfxc.search.layer_search import found_by
 from tfxc.search.memory import Memory
 from tfxc.search.score_tree import MAX_DEPTH, ScoreTree
 
@@ -172,15 +176,17 @@ def settings(search):
 
 
 def restored_search(model, fusion):
-    """The `FusedSearch` of a SavedModel, to search many queries fast.
+    """The search of a SavedModel, for many queries.
 
     Args:
         model: What `load_saved_model` returns.
         fusion: What `settings` returned; `None` for label vectors alone.
 
     Returns:
-        `FusedSearch`.
+        `FusedSearch`; or `RankSearch`, of a `tfxc.search.LayerSearch`.
     """
+    if hasattr(model, "rank"):
+        return RankSearch(model)
     vectors = model.label_vectors.numpy()
     if fusion is None:
         return FusedSearch(vectors)
@@ -200,6 +206,22 @@ def restored_search(model, fusion):
         parts["popularity"] = model.fused.popularity.numpy()
         parts["popularity_weight"] = fusion["popularity_weight"]
     return FusedSearch(**parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class RankSearch:
+    """Search by the function `rank` of a SavedModel.
+
+    Args:
+        model: What `load_saved_model` returns.
+    """
+
+    model: typing.Any
+
+    def top_k(self, queries, k, filtered=None):
+        """Iterates over blocks of queries; see `tfxc.search.exact_top_k`."""
+        num_labels = len(self.model.label_counts.numpy())
+        return found_by(self.model.rank, num_labels, queries, k, filtered)
 
 
 def restored_memory(fused, num_labels, fusion):

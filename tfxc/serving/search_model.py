@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfxc.search.layer_search import LayerSearch
 from tfxc.search.top_k import top_k
 from tfxc.serving.fused_find import FusedFind
 
@@ -22,7 +23,8 @@ class SearchModel(tf.Module):
         encoder: Keras layer: `{"ids", "weights"} -> [b, d]` unit vectors.
         tokenizer: `tf.Module`: `[b]` string -> what `encoder` takes.
         label_tokenizer: The same for the texts of labels.
-        search: `tfxc.search.FusedSearch`.
+        search: `tfxc.search.FusedSearch`, or `LayerSearch`, whose `rank` is
+            then another function, of vectors and k.
         label_names: List of `L` strings, as bytes.
         label_counts: `[L]`, int; training rows of each label.
         index: Another index of `search.vectors()` than the exact one: maps
@@ -52,7 +54,10 @@ class SearchModel(tf.Module):
         self.label_counts = _variable(label_counts, tf.int64)
         self.index_state = index and index.state
         find = index or self._find_exactly
-        if search.needs_ranking:
+        if isinstance(search, LayerSearch):
+            self.layer_variables = [v.value for v in search.layer.variables]
+            self.rank = find = search.find
+        elif search.needs_ranking:
             find = self.fused = FusedFind(search, self.label_vectors, find)
         # Not attributes: tf.Module would save the Keras objects as well.
         self._add_functions(encoder, find)

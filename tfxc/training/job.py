@@ -76,6 +76,7 @@ class Job:
         rows=None,
         relevant=None,
         vectors=None,
+        search=None,
         start=None,
         every_positive=True,
         token_dropout=0.0,
@@ -85,21 +86,24 @@ class Job:
         """Trains a model on cluster-aware batches, see `fit`.
 
         Args:
-            model: Compiled `DualEncoder`, or `FullLabelClassifier`.
+            model: Compiled `DualEncoder` or `QueryClassifier`.
             phase: What is trained, in a word; names the checkpoints.
             epochs: Epochs in all.
             num_candidates: Labels that each query is compared with; `None` for
-                all, a `FullLabelClassifier`'s.
+                all, or where a `QueryClassifier` finds its own.
             curriculum: `tfxc.batching.Curriculum`.
             queries: What `model.encoder` reads, by row; the tokens if left out.
             labels: What encodes the labels reads; their tokens if left out.
             rows: Rows of `queries` to learn from.
             relevant: `LabelLists` of all of `queries`.
             vectors: Function that returns the label vectors `[L, dim]`.
+            search: What to validate by; `ExactSearch` among those vectors if
+                left out.
             start: `[rows, dim]`; the first embedding bank, see
                 `NegativeMining`; of vectors that do not change if `queries`
                 are `tfxc.data.Vectors`.
-            every_positive: See `tfxc.data.in_batch_candidates`.
+            every_positive: See `tfxc.data.in_batch_candidates`, or
+                `tfxc.data.full_label_batches`.
             token_dropout: See `tfxc.data.hide_tokens`.
             history: Of earlier phases.
             callbacks: See `fit`; also functions of `NegativeMining` and
@@ -134,7 +138,7 @@ class Job:
         if num_candidates is None:
             batches = full_label_batches(
                 *(mining.current, queries, relevant, batch_size),
-                *(self.seed, token_dropout),
+                *(self.seed, token_dropout, every_positive),
             )
         else:
             room = min(num_candidates, max(relevant.num_columns, batch_size))
@@ -158,20 +162,23 @@ class Job:
             mining,
             self.run,
             epochs,
-            functools.partial(self.validate, vectors),
+            functools.partial(self.validate, vectors, search),
             self.console,
             phase,
             history,
             callbacks,
         )
 
-    def validate(self, label_vectors):
-        """The main metrics of the held-out queries, by label vectors alone."""
+    def validate(self, label_vectors, search=None):
+        """The main metrics of the held-out queries, by label vectors alone.
+
+        Or by another search.
+        """
         if not len(self.held_out):
             return {}
         return validate(
             self.query_vectors(self.held_out),
-            ExactSearch(label_vectors()),
+            search or ExactSearch(label_vectors()),
             self.dataset.train,
             self.held_out,
             *self.propensity,

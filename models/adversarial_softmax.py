@@ -1,0 +1,160 @@
+"""Adversarial softmax: negatives that a small tree takes for right.
+
+A classifier per label learns to tell the right label of a query from one that
+was drawn. Uniform draws are mostly easy to tell, and then teach nothing. Here
+they come from a model of the data that is fitted once, in a minute:
+
+1. train an encoder of queries and labels (NGAME's module M1), and keep it;
+2. fit a balanced binary tree of logistic regressions to 16 principal components
+   of the query vectors: q(y | x), of which a draw takes one step a level;
+3. train the classifiers on right labels and draws of the tree, by sampled rows
+   alone; with `train_encoder` the encoder too;
+4. rank by w_y . x + b_y + log q(y | x): what classifiers did not have to learn,
+   as the tree knew it, is added again.
+
+`loss` and `noise` name what the paper compares with.
+
+Reference: Bamler and Mandt, 2020, Extreme classification via adversarial
+softmax approximation, ICLR
+"""
+
+import dataclasses
+import typing
+
+import numpy as np
+
+import tfxc
+from models import ngame
+
+INDEXES = ("exact",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(ngame.Recipe):
+    """Trains an encoder, then classifiers against draws of a tree."""
+
+    classifier_epochs: int = 8
+    """Further passes to train the classifiers."""
+    classifier_learning_rate: float = 0.1
+    """Rate of the classifiers (row-wise Adagrad)."""
+    classifier_dropout: float = 0.0
+    """Share of a stored query vector that is hidden from the classifiers."""
+    noise: typing.Literal["tree", "uniform", "unigram"] = "tree"
+    """What the classifiers' negatives are drawn by."""
+    contrast: typing.Literal[
+        "negative_sampling", "noise_contrastive", "one_vs_each", "softmax"
+    ] = "negative_sampling"
+    """The classifiers' loss, see `tfxc.losses.noise_contrast`; "softmax" draws
+    nothing."""
+    num_noise: int = 1
+    """Labels drawn for each query."""
+    regularizer: float = 1e-3
+    """Strength of the penalty on the squares of softmax scores."""
+    tree_dim: int = 16
+    """Principal components that the tree sees."""
+    tree_regularizer: float = 0.1
+    """Strength of the penalty on the squares of its weights."""
+    shortlist: int = 0
+    """Labels to rank, the likeliest ones by the tree; 0 for all."""
+
+
+def check(recipe, dataset):
+    """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
+    ngame.check(recipe, dataset)
+    above = (tfxc.training.ABOVE_0, None)
+    tfxc.training.check_fields(
+        recipe,
+        {
+            **dict.fromkeys(
+                ("num_noise", "classifier_epochs", "tree_dim"), (1, None)
+            ),
+            "regularizer": (0, None),
+            "tree_regularizer": above,
+            "shortlist": (0, dataset.num_labels),
+        },
+    )
+
+
+def fit(recipe, dataset, key, run, console):
+    """Trains in the folder of `run`, or continues there; see `ngame.fit`."""
+    job = ngame.job_of(recipe, dataset, key, run, console)
+    history = ngame.train_encoder(recipe, job)
+    search, history = train_classifiers(recipe, job, history)
+    return tfxc.training.Trained(
+        job.encoder,
+        job.prepared.tokenizer,
+        job.prepared.label_tokenizer,
+        job.prepared.test,
+        search,
+        history,
+    )
+
+
+def train_classifiers(recipe, job, history):
+    """Returns a `tfxc.search.LayerSearch`, and the history."""
+    labels = job.label_vectors()
+    bank = job.query_vectors(job.rows, np.float16)
+    encoder, queries, rows, relevant = (
+        (job.encoder, job.prepared.train, job.rows, job.relevant)
+        if recipe.train_encoder
+        else ngame.frozen(recipe, job, bank)
+    )
+    classifier = tfxc.layers.LabelClassifier(
+        *(len(labels), bank.shape[1]),
+        cosine=False,
+        initial=np.zeros((len(labels), bank.shape[1] + 1), np.float32),
+        bias=True,
+    )
+    layer = tfxc.layers.CorrectedClassifier(
+        classifier, sampler_of(recipe, job, bank), recipe.shortlist
+    )
+    search = tfxc.search.LayerSearch(layer, labels)
+    steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
+    optimizer = ngame.classifier_optimizer(recipe, classifier, steps)
+    model = tfxc.encoders.SampledLabelClassifier(
+        encoder,
+        tfxc.training.row_optimizer(recipe, encoder, steps),
+        recipe.batch_size,
+        classifier,
+        optimizer,
+        layer.sampler,
+        recipe.num_noise,
+        recipe.contrast,
+        recipe.regularizer,
+        recipe.chunk_rows or None,
+    )
+    model.compile(
+        tfxc.training.dense_optimizer(recipe, steps), jit_compile=True
+    )
+    history = job.train(
+        model,
+        "classifier",
+        recipe.classifier_epochs,
+        None,
+        ngame.curriculum(recipe, start=recipe.classifier_epochs),
+        queries=queries,
+        rows=rows,
+        relevant=relevant,
+        search=search,
+        every_positive=False,
+        token_dropout=recipe.token_dropout if recipe.train_encoder else 0.0,
+        history=history,
+    )
+    return search, history
+
+
+def sampler_of(recipe, job, bank):
+    """What draws negatives, fitted to the vectors of training queries."""
+    relevant, seed = job.relevant.take(job.rows), recipe.seed
+    num_labels = job.dataset.num_labels
+    if recipe.noise == "uniform":
+        return tfxc.negatives.Uniform(num_labels, seed)
+    if recipe.noise == "unigram":
+        return tfxc.negatives.Unigram(relevant.counts() + 1, seed=seed)
+    tree = tfxc.negatives.LabelTreeSampler(
+        *(num_labels, bank.shape[1], recipe.tree_dim),
+        regularizer=recipe.tree_regularizer,
+        seed=seed,
+    )
+    one = tfxc.data.one_of_each(relevant, np.random.default_rng(seed))
+    return tree.fit(bank, one.ids)
