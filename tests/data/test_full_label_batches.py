@@ -74,6 +74,8 @@ def test_every_query_once_with_all_its_labels(epoch):
     for rows, batch in zip(batches.order, batches.listed(), strict=True):
         seen += rows.tolist()
         assert batch["positives"].dtype == np.int32
+        padding = [-1] * (SIZE - len(rows))
+        assert batch["rows"].tolist() == [*rows, *padding]
         for place in range(SIZE):
             labels = LISTS[rows[place]] if place < len(rows) else []
             expected = sorted(labels) + [-1] * (5 - len(labels))
@@ -114,7 +116,32 @@ def test_shapes_are_static(kind, expected):
     shapes = tf.nest.map_structure(
         lambda spec: tuple(spec.shape), Batches(kind=kind).dataset.element_spec
     )
-    assert shapes == {"query": expected, "positives": (SIZE, 5)}
+    assert shapes == {
+        "query": expected,
+        "positives": (SIZE, 5),
+        "rows": (SIZE,),
+    }
+
+
+def test_one_label_of_each_query():
+    """Each of its labels as often; a function of the seed."""
+    seen = {row: [] for row in LABELLED.tolist()}
+    for seed in range(300):
+        batches = Batches(seed=seed, every_positive=False)
+        listed = batches.listed()
+        for rows, batch in zip(batches.order, listed, strict=True):
+            assert batch["positives"].shape == (SIZE, 1)
+            assert (batch["positives"][len(rows) :] == -1).all()
+            for row, [label] in zip(rows, batch["positives"], strict=False):
+                seen[row].append(label)
+    again = Batches(seed=299, every_positive=False).listed()
+    for batch, other in zip(listed, again, strict=True):
+        np.testing.assert_array_equal(batch["positives"], other["positives"])
+    for row, labels in seen.items():
+        ids, counts = np.unique(labels, return_counts=True)
+        assert ids.tolist() == sorted(LISTS[row])
+        expected = 300 / len(ids)
+        assert (abs(counts - expected) < 5 * expected**0.5).all()
 
 
 def test_rows_without_labels():

@@ -173,8 +173,9 @@ def full_label_batches(
             that is drawn.
 
     Returns:
-        Batches `{"query", "positives"}`, with the labels of each query, then
-        -1: `[batch_size, most labels of a query]`, int32; or `[batch_size, 1]`.
+        Batches `{"query", "positives", "rows"}`, with the labels of each query,
+        then -1: `[batch_size, most labels of a query]`, int32, or `[batch_size,
+        1]`; and the number of its row, or -1: `[batch_size]`, int32.
     """
     most = most_labels(relevant) if every_positive else 1
 
@@ -187,11 +188,13 @@ def full_label_batches(
         if not every_positive:
             own = one_of_each(own, rng)
         positives = positives_of(own, batch_size, most)
-        return *query.values(), positives
+        numbers = padded(rows.astype(np.int32), batch_size, -1)
+        return *query.values(), positives, numbers
 
     fields = {
         **_named("query", queries.fields, batch_size),
         ("positives",): (np.int32, (batch_size, most)),
+        ("rows",): (np.int32, (batch_size,)),
     }
     return _gathered(plan, gather, fields)
 

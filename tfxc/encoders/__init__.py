@@ -23,6 +23,9 @@ if keras.backend.backend() == "tensorflow":
     from tfxc.encoders.in_batch_negatives import (
         InBatchNegatives as InBatchNegatives,
     )
+    from tfxc.encoders.output_layer_classifier import (
+        OutputLayerClassifier as OutputLayerClassifier,
+    )
     from tfxc.encoders.sampled_label_classifier import (
         SampledLabelClassifier as SampledLabelClassifier,
     )

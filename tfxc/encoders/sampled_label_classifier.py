@@ -1,10 +1,14 @@
 """An encoder of queries and a vector per label, trained on drawn labels."""
 
+import math
+
 import keras
 import tensorflow as tf
 
 from tfxc.encoders.query_classifier import QueryClassifier
-from tfxc.losses import noise_contrast
+from tfxc.losses import augment_and_reduce, noise_contrast
+
+BOUNDED = "augment_and_reduce"
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -24,8 +28,12 @@ class SampledLabelClassifier(QueryClassifier):
         label_row_optimizer: `tfxc.training.RowAdagrad` of its table.
         sampler: `tfxc.negatives.Sampler` with `log_prob`.
         num: Labels drawn for each query.
-        contrast: Name of the loss, see `tfxc.losses.noise_contrast`.
+        contrast: Name of the loss, see `tfxc.losses.noise_contrast`; or
+            "augment_and_reduce", see `tfxc.losses.augment_and_reduce`, for
+            batches with "rows" `[q]`, int, and one label of each query.
         regularizer: See there.
+        num_rows: Queries, for each of which "augment_and_reduce" keeps a
+            number; else 0.
         chunk_rows: See `DualEncoder`.
 
     Raises:
@@ -51,6 +59,7 @@ class SampledLabelClassifier(QueryClassifier):
         num=1,
         contrast="negative_sampling",
         regularizer=0.0,
+        num_rows=0,
         chunk_rows=None,
         **kwargs,
     ):
@@ -69,7 +78,18 @@ class SampledLabelClassifier(QueryClassifier):
             "num": num,
             "contrast": contrast,
             "regularizer": regularizer,
+            "num_rows": num_rows,
         }
+        if contrast == BOUNDED:
+            self.log_sums = self.add_weight(
+                shape=(num_rows,),
+                initializer=keras.initializers.Constant(
+                    math.log(classifier.num_labels)
+                ),
+                trainable=False,
+                dtype="float32",
+                name="log_sums",
+            )
 
     def label_step(self, queries, batch, weights):
         positives = batch["positives"]
@@ -82,16 +102,19 @@ class SampledLabelClassifier(QueryClassifier):
         scores = tf.einsum("qd,qnd->qn", inputs, vectors)
         with tf.GradientTape() as tape:
             tape.watch(scores)
-            losses = noise_contrast(
-                positives,
-                scores[:, : right.shape[1]],
-                log_q_right,
-                drawn,
-                scores[:, right.shape[1] :],
-                log_q,
-                self.settings["contrast"],
-                self.settings["regularizer"],
-            )
+            of_right, of_drawn = tf.split(scores, [right.shape[1], -1], axis=1)
+            if self.settings["contrast"] == BOUNDED:
+                losses = self._bounds(
+                    *(batch["rows"], positives, of_right),
+                    *(drawn, of_drawn, log_q),
+                )
+            else:
+                losses = noise_contrast(
+                    *(positives, of_right, log_q_right),
+                    *(drawn, of_drawn, log_q),
+                    self.settings["contrast"],
+                    self.settings["regularizer"],
+                )
             loss = tf.reduce_sum(weights * losses)
         to_scores = tape.gradient(loss, scores)
         to_inputs = tf.einsum("qn,qnd->qd", to_scores, vectors)
@@ -103,6 +126,15 @@ class SampledLabelClassifier(QueryClassifier):
             1,
         )
         return losses, to_inputs[:, : queries.shape[1]], []
+
+    def _bounds(self, rows, *parts):
+        """Losses of "augment_and_reduce", and what rows then know."""
+        rows = tf.maximum(rows, 0)
+        known = tf.gather(self.log_sums, rows)
+        losses, sums = augment_and_reduce(*parts, known)
+        # Padding adds 0 to a row.
+        self.log_sums.value.scatter_add(tf.IndexedSlices(sums - known, rows))
+        return losses
 
     def get_config(self):
         return {**super().get_config(), **self.settings}

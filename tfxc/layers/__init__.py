@@ -19,5 +19,9 @@ from tfxc.layers.full_label_memory import (
     full_label_memory as full_label_memory,
 )
 from tfxc.layers.label_classifier import LabelClassifier as LabelClassifier
+from tfxc.layers.large_margin_dense import LargeMarginDense as LargeMarginDense
+from tfxc.layers.large_margin_dense import MarginSoftmax as MarginSoftmax
+from tfxc.layers.margin_scores import margin_easing as margin_easing
+from tfxc.layers.margin_scores import margin_scores as margin_scores
 from tfxc.layers.weighted_rows import add_weighted_rows as add_weighted_rows
 from tfxc.layers.weighted_rows import weighted_rows as weighted_rows

@@ -9,6 +9,7 @@ from keras import ops
 
 from tfxc.layers.adaptive_top_k import likeliest
 from tfxc.layers.cutoffs import check_frequencies, tail_dim
+from tfxc.layers.labels_in_range import check_labels
 from tfxc.layers.some_rows import for_some_rows
 
 
@@ -266,13 +267,3 @@ class AdaptiveSoftmax(keras.layers.Layer):
             "head_bias": self.head_bias,
             "seed": self.seed,
         }
-
-
-def check_labels(labels, num_labels):
-    """Raises `ValueError` if a label is out of range; -1 is none."""
-    wrong = np.flatnonzero((labels < -1) | (labels >= num_labels))
-    if len(wrong):
-        raise ValueError(
-            f"`labels` must be in [-1, {num_labels - 1}]. "
-            f"Received: {labels.ravel()[wrong[0]]}"
-        )

@@ -5,6 +5,9 @@ ignore. Each loss is a pure function that returns one number per query, and, but
 for `sampled_softmax`, which needs draws, a thin `keras.losses.Loss` around it.
 """
 
+from tfxc.losses.augment_and_reduce import (
+    augment_and_reduce as augment_and_reduce,
+)
 from tfxc.losses.binary_cross_entropy import (
     BinaryCrossEntropy as BinaryCrossEntropy,
 )
