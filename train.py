@@ -63,6 +63,12 @@ def train(name, model, options, recipe):
     run = Run(options.output)
     dataset, key = tfxc.data.load_dataset(options.data)
     model.check(recipe, dataset)
+    indexes = getattr(model, "INDEXES", tfxc.serving.INDEXES)
+    if options.index not in indexes:
+        raise InputError(
+            f"--index: expected {' or '.join(indexes)}, as {name} ranks by "
+            f"more than vectors. Received: {options.index}"
+        )
     settings = settings_of(name, options, recipe)
     content = {"key": key, "encoder": tfxc.encoders.content_of(recipe.encoder)}
     run.start({**settings, "content": content})

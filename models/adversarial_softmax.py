@@ -42,14 +42,22 @@ class Recipe(ngame.Recipe):
     noise: typing.Literal["tree", "uniform", "unigram"] = "tree"
     """What the classifiers' negatives are drawn by."""
     contrast: typing.Literal[
-        "negative_sampling", "noise_contrastive", "one_vs_each", "softmax"
+        "negative_sampling",
+        "noise_contrastive",
+        "one_vs_each",
+        "augment_and_reduce",
+        "softmax",
     ] = "negative_sampling"
     """The classifiers' loss, see `tfxc.losses.noise_contrast`; "softmax" draws
     nothing."""
+    bias_removal: bool = True
+    """Whether what draws were likely by is added to the scores again."""
     num_noise: int = 1
     """Labels drawn for each query."""
     regularizer: float = 1e-3
     """Strength of the penalty on the squares of softmax scores."""
+    start: typing.Literal["texts", "zeros"] = "texts"
+    """What the classifiers start from: encoded texts of labels, or nothing."""
     tree_dim: int = 16
     """Principal components that the tree sees."""
     tree_regularizer: float = 0.1
@@ -61,6 +69,16 @@ class Recipe(ngame.Recipe):
 def check(recipe, dataset):
     """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
     ngame.check(recipe, dataset)
+    if recipe.shortlist and not (
+        recipe.noise == "tree"
+        and recipe.contrast == "negative_sampling"
+        and recipe.bias_removal
+    ):
+        raise tfxc.InputError(
+            "--shortlist: expected 0, as only --noise tree with --contrast "
+            "negative_sampling and --bias-removal lists labels. "
+            f"Received: {recipe.shortlist}"
+        )
     above = (tfxc.training.ABOVE_0, None)
     tfxc.training.check_fields(
         recipe,
@@ -79,68 +97,51 @@ def fit(recipe, dataset, key, run, console):
     """Trains in the folder of `run`, or continues there; see `ngame.fit`."""
     job = ngame.job_of(recipe, dataset, key, run, console)
     history = ngame.train_encoder(recipe, job)
-    search, history = train_classifiers(recipe, job, history)
-    return tfxc.training.Trained(
-        job.encoder,
-        job.prepared.tokenizer,
-        job.prepared.label_tokenizer,
-        job.prepared.test,
-        search,
-        history,
-    )
+    return train_layer(recipe, job, history)
 
 
-def train_classifiers(recipe, job, history):
-    """Returns a `tfxc.search.LayerSearch`, and the history."""
-    labels = job.label_vectors()
-    bank = job.query_vectors(job.rows, np.float16)
-    encoder, queries, rows, relevant = (
-        (job.encoder, job.prepared.train, job.rows, job.relevant)
-        if recipe.train_encoder
-        else ngame.frozen(recipe, job, bank)
-    )
-    classifier = tfxc.layers.LabelClassifier(
-        *(len(labels), bank.shape[1]),
-        cosine=False,
-        initial=np.zeros((len(labels), bank.shape[1] + 1), np.float32),
-        bias=True,
-    )
+def train_layer(recipe, job, history):
+    """The output layer, after the encoder: `tfxc.training.Trained`."""
+    side = tfxc.training.query_side(recipe, job)
+    classifier = classifier_of(recipe, job)
+    sampler, removal = None, None
+    if recipe.contrast != "softmax":
+        sampler = sampler_of(recipe, job, side.bank)
+    if recipe.contrast == "negative_sampling" and recipe.bias_removal:
+        removal = sampler
     layer = tfxc.layers.CorrectedClassifier(
-        classifier, sampler_of(recipe, job, bank), recipe.shortlist
+        classifier, removal, recipe.shortlist
     )
-    search = tfxc.search.LayerSearch(layer, labels)
-    steps = recipe.classifier_epochs * -(-len(rows) // recipe.batch_size)
-    optimizer = ngame.classifier_optimizer(recipe, classifier, steps)
-    model = tfxc.encoders.SampledLabelClassifier(
-        encoder,
-        tfxc.training.row_optimizer(recipe, encoder, steps),
-        recipe.batch_size,
-        classifier,
-        optimizer,
-        layer.sampler,
-        recipe.num_noise,
-        recipe.contrast,
-        recipe.regularizer,
-        recipe.chunk_rows or None,
+
+    def model(encoder, row_optimizer, batch_size, steps):
+        rows = ngame.classifier_optimizer(recipe, classifier, steps)
+        parts = encoder, row_optimizer, batch_size, classifier, rows
+        chunk_rows = recipe.chunk_rows or None
+        if sampler is None:
+            return tfxc.encoders.FullLabelClassifier(
+                *parts, "softmax", chunk_rows=chunk_rows
+            )
+        return tfxc.encoders.SampledLabelClassifier(
+            *(*parts, sampler, recipe.num_noise, recipe.contrast),
+            recipe.regularizer,
+            len(side.relevant),
+            chunk_rows,
+        )
+
+    return tfxc.training.train_output_layer(
+        recipe, job, side, model, layer, history, every_positive=False
     )
-    model.compile(
-        tfxc.training.dense_optimizer(recipe, steps), jit_compile=True
+
+
+def classifier_of(recipe, job):
+    """A vector and a bias for each label."""
+    num_labels, dim = job.dataset.num_labels, job.encoder.dim
+    initial = np.zeros((num_labels, dim + 1), np.float32)
+    if recipe.start == "texts":
+        initial[:, :-1] = job.label_vectors() / recipe.temperature
+    return tfxc.layers.LabelClassifier(
+        num_labels, dim, cosine=False, initial=initial, bias=True
     )
-    history = job.train(
-        model,
-        "classifier",
-        recipe.classifier_epochs,
-        None,
-        ngame.curriculum(recipe, start=recipe.classifier_epochs),
-        queries=queries,
-        rows=rows,
-        relevant=relevant,
-        search=search,
-        every_positive=False,
-        token_dropout=recipe.token_dropout if recipe.train_encoder else 0.0,
-        history=history,
-    )
-    return search, history
 
 
 def sampler_of(recipe, job, bank):

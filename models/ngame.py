@@ -119,21 +119,16 @@ def train_classifiers(recipe, job, history):
     """M3 and M4: returns the vectors `[L, dim]`, or `None`, and the history."""
     if not recipe.classifier_epochs:
         return None, history
-    bank = job.query_vectors(job.rows, np.float16)
+    side = tfxc.training.query_side(recipe, job)
     classifier = tfxc.layers.LabelClassifier(
-        job.dataset.num_labels, bank.shape[1], initial=job.label_vectors()
-    )
-    encoder, queries, rows, relevant = (
-        (job.encoder, job.prepared.train, job.rows, job.relevant)
-        if recipe.train_encoder
-        else frozen(recipe, job, bank)
+        job.dataset.num_labels, job.encoder.dim, initial=job.label_vectors()
     )
     steps = curriculum(recipe, start=0).num_steps(
-        recipe.classifier_epochs, len(rows), recipe.batch_size
+        recipe.classifier_epochs, len(side.rows), recipe.batch_size
     )
     model = dual_encoder(
         recipe,
-        encoder,
+        side.encoder,
         steps,
         classifier_loss(recipe),
         label_encoder=classifier,
@@ -145,26 +140,17 @@ def train_classifiers(recipe, job, history):
         recipe.classifier_epochs,
         recipe.classifier_candidates,
         curriculum(recipe, start=0),
-        queries=queries,
+        queries=side.queries,
         labels=tfxc.data.label_rows(classifier.num_labels),
-        rows=rows,
-        relevant=relevant,
+        rows=side.rows,
+        relevant=side.relevant,
         vectors=lambda: np.asarray(classifier.vectors()),
-        start=bank,
+        start=side.bank,
         every_positive=not recipe.loss.endswith("of_one"),
         token_dropout=recipe.token_dropout if recipe.train_encoder else 0.0,
         history=history,
     )
     return np.asarray(classifier.vectors()), history
-
-
-def frozen(recipe, job, bank):
-    """Encoder, queries, rows and labels of M4, where nothing is encoded."""
-    encoder = tfxc.encoders.StoredVectors(
-        bank.shape[1], recipe.classifier_dropout, recipe.seed
-    )
-    relevant = job.relevant.take(job.rows)
-    return encoder, tfxc.data.Vectors(bank), np.arange(len(bank)), relevant
 
 
 def classifier_optimizer(recipe, classifier, steps):

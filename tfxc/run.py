@@ -92,6 +92,18 @@ class Run:
                 self.folder / "recipe.json", json.dumps(settings, indent=1)
             )
 
+    def once(self, name, make):
+        """A value that was decided in the first start, for later ones, too.
+
+        Args:
+            name: Of its file in the folder.
+            make: Function that returns it; JSON-serialisable.
+        """
+        file = self.folder / f"{name}.json"
+        if not file.exists():
+            write_text(file, json.dumps(make()))
+        return json.loads(file.read_text())
+
     def _lock(self):
         """Holds the folder until this process ends, however it does."""
         folder = self.folder.resolve()

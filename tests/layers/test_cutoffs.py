@@ -1,7 +1,7 @@
 """Invariants of the cutoffs of an adaptive softmax:
 
-- they are the cheapest of an enumeration, for any number of tails, and their
-  cost is the one that they were chosen for;
+- they are the cheapest of an enumeration, for any number of tails, among those
+  whose head holds enough and whose tails have enough dimensions;
 - there are more tails where a call costs little, and none where it is dear;
 - frequencies of no labels, or not in their order, are refused.
 """
@@ -17,7 +17,11 @@ from tfxc.layers.cutoffs import cost_of
 ZIPF = 1 / np.arange(1, 61)
 
 
+ANY = {"head_share": 0.0, "least_dim": 1}
+
+
 @pytest.mark.parametrize("most", [0, 1, 2, 3])
+@pytest.mark.parametrize("limits", [ANY, {"head_share": 0.7, "least_dim": 4}])
 @pytest.mark.parametrize(
     "model",
     [
@@ -27,12 +31,16 @@ ZIPF = 1 / np.arange(1, 61)
         CostModel(1000.0, 0.1),
     ],
 )
-def test_the_cheapest_of_all(model, most):
-    found = choose_cutoffs(ZIPF, model, 16, 32, most_tails=most)
+def test_the_cheapest_of_all(model, most, limits):
+    found = choose_cutoffs(ZIPF, model, 16, 32, most_tails=most, **limits)
+    shares = np.cumsum(ZIPF) / ZIPF.sum()
     cheapest = min(
         cost_of(cuts, ZIPF, model, 16, 32)
         for tails in range(most + 1)
         for cuts in itertools.combinations(range(1, 60), tails)
+        if not cuts
+        or shares[cuts[0] - 1] >= limits["head_share"]
+        and 16 // 4**tails >= limits["least_dim"]
     )
     assert cost_of(found, ZIPF, model, 16, 32) == pytest.approx(cheapest)
     assert len(found) <= most and found == sorted(set(found))
@@ -40,7 +48,7 @@ def test_the_cheapest_of_all(model, most):
 
 def test_more_tails_where_calls_are_cheap():
     cheap, dear = (
-        choose_cutoffs(ZIPF, CostModel(fixed, 1.0), 16, 32)
+        choose_cutoffs(ZIPF, CostModel(fixed, 1.0), 16, 32, **ANY)
         for fixed in (0.0, 1e6)
     )
     assert len(cheap) > 1 and dear == []

@@ -174,5 +174,5 @@ def test_gradients(contrast):
 
 
 def test_no_such_contrast():
-    with pytest.raises(ValueError, match="`contrast` must be one of .*'x'"):
+    with pytest.raises(ValueError, match=r"`contrast` must be one of .*'x'"):
         noise_contrast(*some_case(), "x")

@@ -11,6 +11,7 @@ from tfxc.layers.corrected_classifier import (
 from tfxc.layers.cost_model import CostModel as CostModel
 from tfxc.layers.cost_model import measure_cost as measure_cost
 from tfxc.layers.cutoffs import choose_cutoffs as choose_cutoffs
+from tfxc.layers.cutoffs import cost_of as cost_of
 from tfxc.layers.full_label_loss import full_label_loss as full_label_loss
 from tfxc.layers.full_label_loss import (
     full_label_loss_and_gradients as full_label_loss_and_gradients,

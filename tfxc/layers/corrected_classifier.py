@@ -101,7 +101,6 @@ class CorrectedClassifier(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         deserialize = keras.saving.deserialize_keras_object
-        parts = {
-            name: deserialize(config[name]) for name in ("classifier", "sampler")
-        }
+        parts = ("classifier", "sampler")
+        parts = {name: deserialize(config[name]) for name in parts}
         return cls(**{**config, **parts})

@@ -54,9 +54,15 @@ def choose_cutoffs(
     batch_size,
     shrink=4.0,
     most_tails=5,
+    head_share=0.5,
+    least_dim=16,
     candidates=CANDIDATES,
 ):
     """The cutoffs of least cost, by dynamic programming.
+
+    Least cost alone would leave the head a few labels, and the rest a handful
+    of dimensions: what is learnt of labels is no part of the cost. So the head
+    holds the labels of a share of all rows, and no tail has too few dimensions.
 
     With labels in the order of their frequency, tails are ranges. From the last
     tail on, the cheapest way to cover the labels from i by j tails is the best
@@ -70,6 +76,8 @@ def choose_cutoffs(
         batch_size: Rows of a batch.
         shrink: See `cost_of`.
         most_tails: Tails at most; with none, the softmax is a full one.
+        head_share: Least share of the frequencies that the head holds.
+        least_dim: Least dimension of a tail.
         candidates: Places of a cut that are tried, evenly in the logarithm;
             all, where there are fewer labels.
 
@@ -99,6 +107,8 @@ def choose_cutoffs(
     rows = batch_size * (share[ends] - share[starts])
     best = cost_of([], frequencies, cost_model, dim, batch_size, shrink), []
     for tails in range(1, min(most_tails, size - 1) + 1):
+        if tail_dim(dim, tails, shrink) < least_dim:
+            break
         # least[i]: of covering the labels from places[i] by the tails so far.
         least = np.where(places == size, 0.0, np.inf)
         chosen = []
@@ -110,6 +120,7 @@ def choose_cutoffs(
             chosen.append(costs.argmin(axis=1))
             least = costs.min(axis=1)
         total = least + cost_model.seconds(batch_size, dim, places + tails)
+        total = np.where(share[places] >= head_share, total, np.inf)
         first = int(total.argmin())
         if total[first] < best[0]:
             path = [first]

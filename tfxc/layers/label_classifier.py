@@ -33,9 +33,9 @@ class LabelClassifier(keras.layers.Layer):
         dim: Dimension of the vectors.
         cosine: Whether to divide vectors by their norms; as in NGAME, the
             norm of a row is then of no account.
-        initial: `[num_labels, dim]` array (one more column with biases), such as the labels' encodings;
-            random directions by default. Not part of the configuration: a
-            saved classifier has its weights.
+        initial: `[num_labels, dim]` array, or one column more with biases, such
+            as the labels' encodings; random directions by default. Not part of
+            the configuration: a saved classifier has its weights.
         seed: Seed of the random directions.
         bias: Whether each label has a bias, the last column of its row.
 

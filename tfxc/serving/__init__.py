@@ -10,6 +10,7 @@ from tfxc.saved_model import load_saved_model as load_saved_model
 from tfxc.saved_model import read_description as read_description
 from tfxc.serving.curves import draw_curves as draw_curves
 from tfxc.serving.examples import readable_examples as readable_examples
+from tfxc.serving.export import INDEXES as INDEXES
 from tfxc.serving.export import export_saved_model as export_saved_model
 from tfxc.serving.finish import finish as finish
 from tfxc.serving.metric_tables import metric_tables as metric_tables

@@ -1,0 +1,101 @@
+"""Adaptive softmax: frequent labels in full, rare ones in few dimensions.
+
+1. train an encoder of queries and labels (NGAME's module M1), and keep it;
+2. time products of matrices on this machine, and cut the labels, in the order
+   of their frequency, where a step costs least: a head, and tails in ever fewer
+   dimensions, of which a step opens those that its queries need;
+3. train head and tails by the softmax loss over all labels; with
+   `train_encoder` the encoder too;
+4. rank by log p, opening a tail only where it may hold one of the best.
+
+Reference: Grave et al., 2017, Efficient softmax approximation for GPUs, ICML
+"""
+
+import dataclasses
+
+import numpy as np
+
+import tfxc
+from models import ngame
+
+INDEXES = ("exact",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(ngame.Recipe):
+    """Trains an encoder, then an adaptive softmax over the labels."""
+
+    classifier_epochs: int = 8
+    """Further passes to train the output layer."""
+    classifier_learning_rate: float = 5e-3
+    """Its rate (Adam), and that of other weights of an encoder that trains."""
+    classifier_dropout: float = 0.0
+    """Share of a stored query vector that is hidden from it."""
+    cutoffs: tuple[int, ...] = ()
+    """Places of the first label of each tail; without any, what costs least."""
+    shrink: float = 4.0
+    """What the dimensions of each tail are divided by once more."""
+
+
+def check(recipe, dataset):
+    """Raises `tfxc.InputError` if the recipe cannot be run on the data."""
+    ngame.check(recipe, dataset)
+    tfxc.training.check_fields(
+        recipe,
+        {
+            "classifier_epochs": (1, None),
+            "shrink": (1, None),
+            "cutoffs": (1, dataset.num_labels - 1),
+        },
+    )
+    if list(recipe.cutoffs) != sorted(set(recipe.cutoffs)):
+        raise tfxc.InputError(
+            "--cutoffs: expected numbers that increase. "
+            f"Received: {recipe.cutoffs}"
+        )
+
+
+def fit(recipe, dataset, key, run, console):
+    """Trains in the folder of `run`, or continues there; see `ngame.fit`."""
+    job = ngame.job_of(recipe, dataset, key, run, console)
+    history = ngame.train_encoder(recipe, job)
+    return train_layer(recipe, job, history)
+
+
+def train_layer(recipe, job, history):
+    """The output layer, after the encoder: `tfxc.training.Trained`."""
+    side = tfxc.training.query_side(recipe, job)
+    counts = job.relevant.take(job.rows).counts() + 1  # some have no query
+    layer = tfxc.layers.AdaptiveSoftmax(
+        len(counts),
+        cutoffs_of(recipe, job, counts),
+        recipe.shrink,
+        frequencies=counts,
+        seed=recipe.seed,
+    )
+
+    def model(encoder, row_optimizer, batch_size, steps):
+        return tfxc.encoders.OutputLayerClassifier(
+            *(encoder, row_optimizer, batch_size, layer),
+            recipe.chunk_rows or None,
+        )
+
+    return tfxc.training.train_output_layer(
+        recipe, job, side, model, layer, history
+    )
+
+
+def cutoffs_of(recipe, job, counts):
+    """Those of the recipe, or what costs least on the machine at hand."""
+    if recipe.cutoffs:
+        return recipe.cutoffs
+    return job.run.once(
+        "cutoffs",
+        lambda: tfxc.layers.choose_cutoffs(
+            np.sort(counts)[::-1],
+            tfxc.layers.measure_cost(),
+            job.encoder.dim,
+            recipe.batch_size,
+            recipe.shrink,
+        ),
+    )

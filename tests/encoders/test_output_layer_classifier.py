@@ -1,0 +1,103 @@
+"""Invariants of an encoder that is trained with any output layer:
+
+- a step moves the layer and the encoder by the gradient of the layer's loss,
+  as one model would, and padding moves nothing;
+- training lowers the loss under jit, with either kind of layer and an encoder
+  of tokens, and compiles once;
+- a saved model trains on as the one that was saved.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfxc.encoders import BagEncoder, OutputLayerClassifier, StoredVectors
+from tfxc.layers import AdaptiveSoftmax, MarginSoftmax
+from tfxc.training import RowAdagrad
+
+TOKENS, LABELS, DIM, SIZE = 30, 23, 6, 6
+
+
+def layer_of(kind):
+    if kind == "adaptive":
+        return AdaptiveSoftmax(LABELS, [5, 10], shrink=2.0)
+    return MarginSoftmax(LABELS, multiply=2, easing={"rate": 0.05})
+
+
+def model_of(kind, optimizer, encoder=None):
+    bags = encoder is None
+    encoder = encoder or BagEncoder(TOKENS, DIM, hidden=5)
+    rows = RowAdagrad(TOKENS, 0.3, initial=0.2) if bags else None
+    model = OutputLayerClassifier(encoder, rows, SIZE, layer_of(kind))
+    model.compile(optimizer, jit_compile=True)
+    return model
+
+
+def batches_of(rng, count=20):
+    labels = rng.integers(0, LABELS, (count, SIZE, 2)).astype(np.int32)
+    ids = labels % (TOKENS - 1) + 1  # which tell the labels
+    labels[:, 2, 1] = -1
+    ids[:, -1], labels[:, -1] = 0, -1
+    weights = np.where(ids, 0.7, 0).astype(np.float16)
+    return {"query": {"ids": ids, "weights": weights}, "positives": labels}
+
+
+def first(batches):
+    return tf.nest.map_structure(lambda part: tf.constant(part[0]), batches)
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "margin"])
+def test_a_step(rng, kind):
+    model = model_of(kind, keras.optimizers.SGD(0.1))
+    batch = first(batches_of(rng))
+    layer, encoder = model.layer, model.encoder
+    variables = layer.trainable_variables + encoder.trainable_variables
+    before = [variable.numpy() for variable in variables]
+    with tf.GradientTape() as tape:
+        losses = layer(encoder(batch["query"]), batch["positives"], training=True)
+        mean = tf.reduce_sum(losses) / SIZE
+    gradients = tape.gradient(mean, [v.value for v in variables])
+    if kind == "margin":
+        layer.steps.assign(0)
+    logs = tf.function(model.train_step, jit_compile=True)(batch)
+    assert float(logs["loss"]) == pytest.approx(float(mean), rel=1e-5)
+    for variable, old, gradient in zip(
+        variables, before, gradients, strict=True
+    ):
+        np.testing.assert_allclose(variable, old - 0.1 * gradient, atol=1e-5)
+        assert np.abs(gradient).max() > 1e-4, "would compare nothing"
+    assert losses[-1] == 0, "of padding"
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "margin"])
+def test_training_lowers_the_loss(rng, kind):
+    model = model_of(kind, keras.optimizers.Adam(0.02))
+    traced, step = [], model.label_step
+    model.label_step = lambda *parts: traced.append(1) or step(*parts)
+    losses = model.fit(
+        tf.data.Dataset.from_tensor_slices(batches_of(rng)),
+        **{"epochs": 15, "verbose": 0, "shuffle": False},
+    ).history["loss"]
+    assert losses[4] < 0.9 * losses[0] and len(traced) == 1
+    if kind == "margin":
+        assert model.layer.steps == 15 * 20
+    else:
+        assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "margin"])
+def test_a_saved_model_trains_on(rng, tmp_path, kind):
+    batches = batches_of(rng, 4)
+    vectors = rng.normal(size=(4, SIZE, DIM)).astype(np.float32)
+    data = {"query": {"vectors": vectors}, "positives": batches["positives"]}
+    data = tf.data.Dataset.from_tensor_slices(data)
+    encoder = StoredVectors(DIM, 0.0)
+    model = model_of(kind, keras.optimizers.Adam(0.02), encoder)
+    model.fit(data, verbose=0, shuffle=False)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for one in (model, again):
+        one.fit(data, verbose=0, shuffle=False)
+    for one, other in zip(model.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
