@@ -111,9 +111,7 @@ def make_features(data, path):
     import tfxc
     from models import ngame
 
-    recipe = dataclasses.replace(
-        ngame.Recipe.yso_finna_en(), epochs=3, dim=DIM
-    )
+    recipe = dataclasses.replace(ngame.Recipe.yso_finna_en(), epochs=3, dim=DIM)
     with prepared_job(recipe, data) as job:
         mine = np.random.default_rng(0).random(len(job.rows)) < 0.5
         ngame.train_encoder(
@@ -149,7 +147,7 @@ def train(data, arm, rate, seed, judged, marks):
 
     import tfxc
 
-    noise, contrast, epochs = ARMS[arm]
+    noise, _, epochs = ARMS[arm]
     x, y = data.train
     started = time.perf_counter()
     sampler = sampler_of(noise, data, seed)
@@ -308,7 +306,9 @@ def draw(curves):
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
     for arm, by_seed in curves.items():
         curve = next(iter(by_seed.values()))
-        for axis, name in zip(axes, ("accuracy", "log_likelihood"), strict=True):
+        for axis, name in zip(
+            axes, ("accuracy", "log_likelihood"), strict=True
+        ):
             seconds = [max(row["seconds"], 0.05) for row in curve]
             axis.plot(seconds, [row[name] for row in curve], label=arm)
             axis.set(xscale="log", xlabel="seconds", ylabel=name)

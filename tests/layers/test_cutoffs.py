@@ -39,8 +39,10 @@ def test_the_cheapest_of_all(model, most, limits):
         for tails in range(most + 1)
         for cuts in itertools.combinations(range(1, 60), tails)
         if not cuts
-        or shares[cuts[0] - 1] >= limits["head_share"]
-        and 16 // 4**tails >= limits["least_dim"]
+        or (
+            shares[cuts[0] - 1] >= limits["head_share"]
+            and max(16 // 4**tails, 1) >= limits["least_dim"]
+        )
     )
     assert cost_of(found, ZIPF, model, 16, 32) == pytest.approx(cheapest)
     assert len(found) <= most and found == sorted(set(found))

@@ -43,11 +43,12 @@ def by_angles(x, kernel, margins, scale, easing=0.0):
     return factor * (easing * cosine + psi) / (1 + easing)
 
 
+MARGINS = [(multiply, 0, 0) for multiply in range(1, 6)]
+MARGINS += [(1, 0.5, 0), (1, 0, 0.35), (2, 0.1, 0.1)]
+
+
 @pytest.mark.parametrize("scale", [None, 12.0])
-@pytest.mark.parametrize(
-    "margins", [(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 0, 0)]
-    + [(1, 0.5, 0), (1, 0, 0.35), (2, 0.1, 0.1)],
-)  # fmt: skip
+@pytest.mark.parametrize("margins", MARGINS)
 def test_scores(margins, scale):
     layer = LargeMarginDense(CLASSES, *margins, scale)
     x = inputs()
@@ -89,7 +90,6 @@ def test_no_margin_is_dense():
 def test_several_right_classes():
     layer = MarginSoftmax(CLASSES, multiply=3)
     x = inputs()
-    scores = LargeMarginDense.call(layer, x, LABELS, True) if layer.built else 0
     losses = layer(x, LABELS, training=True).numpy()
     scores = LargeMarginDense.call(layer, x, LABELS, training=True).numpy()
     log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
@@ -110,7 +110,8 @@ def test_easing():
     for step in (1, 2, 3):
         found = layer(x, labels, training=True).numpy()
         easing = 8 / (1 + step) ** 2
-        assert float(margin_easing(step, 8.0, 1.0, 2.0)) == easing
+        found_easing = float(margin_easing(step, 8.0, 1.0, 2.0))
+        assert found_easing == pytest.approx(easing, rel=1e-6)
         parts = x.astype(float), kernel
         expected = np.where(
             right,

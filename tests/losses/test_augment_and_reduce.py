@@ -46,9 +46,7 @@ def test_a_bound_that_touches(rng, label):
         tape.watch(values)
         loss, _ = all_drawn(values, label, right, 1e-6)
     softmax = np.exp(scores - right) - np.eye(LABELS)[label]
-    np.testing.assert_allclose(
-        tape.gradient(loss, values), softmax, atol=1e-4
-    )
+    np.testing.assert_allclose(tape.gradient(loss, values), softmax, atol=1e-4)
 
 
 def test_sums_approach_the_right_one(rng):

@@ -8,7 +8,7 @@
 
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
-from train_command import run_here, write_small_data
+from train_command import SMALL, run_here, write_small_data
 
 from models import adaptive_softmax, adversarial_softmax, large_margin
 
@@ -77,7 +77,8 @@ def test_shortlists_without_a_tree(fields):
 )
 def test_wrong_flags(tmp_path, recipe, flags):
     data = write_small_data(tmp_path / "small")
-    command = [recipe, "--data", data, "--output", tmp_path / "run", *flags]
+    command = [recipe, "--data", data, "--output", tmp_path / "run"]
+    command += [*SMALL, *flags]
     code, output, errors = run_here(command, tmp_path / "cache")
     assert code == 2 and "Traceback" not in output + errors
     assert flags[0] in output + errors and not (tmp_path / "run").exists()

@@ -45,7 +45,8 @@ class CorrectedClassifier(keras.layers.Layer):
     """
 
     def __init__(self, classifier, sampler=None, shortlist=0, **kwargs):
-        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        # Scores of many labels in low precision would mostly be equal.
+        super().__init__(autocast=False, **{**kwargs, "dtype": "float32"})
         if shortlist and not hasattr(sampler, "likeliest"):
             raise ValueError(
                 "`shortlist` must be 0, unless the sampler is a "

@@ -36,9 +36,13 @@ def for_some_rows(function, chosen, room, inputs, others=(0.0,)):
 
     def of_few():
         rows = ops.top_k(ops.cast(chosen, "int32"), room)[1]
+        # Reshaped, so that gradients leave the branch as whole arrays: the
+        # shape of a sparse one would be a constant that XLA looks for in all
+        # that the branch reads, and compiles every step anew.
+        parts = [ops.reshape(part, part.shape) for part in inputs]
         few = masked(
             ops.take(chosen, rows),
-            function(*(ops.take(part, rows, axis=0) for part in inputs)),
+            function(*(ops.take(part, rows, axis=0) for part in parts)),
         )
         return [
             ops.scatter_update(

@@ -43,9 +43,7 @@ def augment_and_reduce(
     others = ops.where(
         ops.not_equal(drawn, positives), drawn_scores - weights, -float("inf")
     )
-    log_z = ops.logsumexp(
-        ops.concatenate([scores, others], axis=1), axis=1
-    )
+    log_z = ops.logsumexp(ops.concatenate([scores, others], axis=1), axis=1)
     known = positives[:, 0] >= 0
     moved = ops.logaddexp(
         log_sums + math.log1p(-min(rate, 1 - 1e-7)),
