@@ -126,7 +126,7 @@ def test_shapes_are_static(kind, expected):
 def test_one_label_of_each_query():
     """Each of its labels as often; a function of the seed."""
     seen = {row: [] for row in LABELLED.tolist()}
-    for seed in range(300):
+    for seed in range(80):
         batches = Batches(seed=seed, every_positive=False)
         listed = batches.listed()
         for rows, batch in zip(batches.order, listed, strict=True):
@@ -134,13 +134,13 @@ def test_one_label_of_each_query():
             assert (batch["positives"][len(rows) :] == -1).all()
             for row, [label] in zip(rows, batch["positives"], strict=False):
                 seen[row].append(label)
-    again = Batches(seed=299, every_positive=False).listed()
+    again = Batches(seed=79, every_positive=False).listed()
     for batch, other in zip(listed, again, strict=True):
         np.testing.assert_array_equal(batch["positives"], other["positives"])
     for row, labels in seen.items():
         ids, counts = np.unique(labels, return_counts=True)
         assert ids.tolist() == sorted(LISTS[row])
-        expected = 300 / len(ids)
+        expected = 80 / len(ids)
         assert (abs(counts - expected) < 5 * expected**0.5).all()
 
 

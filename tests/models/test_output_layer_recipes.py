@@ -89,7 +89,10 @@ def test_wrong_flags(tmp_path, recipe, flags):
     ("recipe", "fields"),
     [
         ("adversarial_softmax", ["--num-noise", 4]),
-        ("adaptive_softmax", ["--cutoffs", 10, "--shrink", 1]),
+        (
+            "adaptive_softmax",
+            ["--cutoffs", 10, "--shrink", 1, "--classifier-learning-rate", 0.1],
+        ),
         ("large_margin", []),
     ],
 )

@@ -4,10 +4,12 @@ import functools
 
 import numpy as np
 
+from tfxc.data.batches import one_of_each
 from tfxc.encoders import DrawnNegatives, InBatchNegatives, encode
 from tfxc.negatives import (
     ClusterTreeSampler,
     LabelIndex,
+    LabelTreeSampler,
     Midx,
     MixedNegatives,
     MovingCodes,
@@ -27,6 +29,7 @@ WORDS = 64  # of each codebook
 # vectors of labels than the groups that stay closed.
 OPENED, EXACT = 48, 192
 NEAREST = 32  # labels of the list that each query draws from
+FITTED = 100_000  # queries that a label tree is fitted to
 
 
 def drawn_negatives(recipe, job, relevant, rows):
@@ -166,6 +169,26 @@ def tree(recipe, job):
     return sampler, refreshed(recipe, sampler, refresh)
 
 
+def label_tree(recipe, job):
+    """What a tree takes for right that was fitted to queries and labels."""
+    rng = np.random.default_rng(recipe.seed)
+    rows = np.sort(rng.permutation(job.rows)[:FITTED])
+    labels = one_of_each(job.relevant.take(rows), rng).ids
+    sampler = LabelTreeSampler(
+        job.dataset.num_labels, job.encoder.dim, seed=recipe.seed
+    )
+
+    def refresh(number):
+        if number % recipe.full_refresh == 0:
+            sampler.fit(job.query_vectors(rows, np.float16), labels)
+        return {}
+
+    refreshes = RefreshNegatives(
+        refresh, recipe.refresh_steps, recipe.uniform_steps
+    )
+    return sampler, [refreshes]
+
+
 def refreshed(recipe, sampler, refresh):
     """Callbacks of a sampler that is refreshed after a warm-up."""
     return [
@@ -182,4 +205,5 @@ SAMPLERS = {
     "nearest": nearest,
     "midx": midx,
     "tree": tree,
+    "label_tree": label_tree,
 }

@@ -13,6 +13,7 @@ Negatives = typing.Literal[
     "nearest",
     "midx",
     "tree",
+    "label_tree",
 ]
 
 
@@ -46,7 +47,8 @@ class NegativesRecipe:
     encoded_labels: int = 1024
     """Labels encoded again at a refresh of the tree; it guesses the rest."""
     full_refresh: int = 10
-    """Refreshes of the tree after which it encodes all labels."""
+    """Refreshes of "tree" after which it encodes all labels, and of
+    "label_tree" after which it is fitted anew, to the queries as they are."""
 
 
 # What the fields may be, see `check_fields`.
