@@ -6,6 +6,7 @@ python benchmarks/table.py
 import pathlib
 import statistics
 
+import output_layer_tables
 from claims import GAP_METRICS, MINILM, percent, read, rows
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
@@ -29,7 +30,8 @@ def lines():
     """The lines of the table, one for each measured claim."""
     yield "| what | bar | measured | command |"
     yield "|---|---|---|---|"
-    for what, bar, measured, command in rows():
+    claims = [*rows(), *output_layer_tables.rows()]
+    for what, bar, measured, command in claims:
         yield f"| {what} | {bar} | {measured} | `{command}` |"
 
 
@@ -193,6 +195,9 @@ def with_tables(text):
         "samplers": samplers(),
         "gap": gap(),
         "accelerator": accelerator(),
+        "adversarial": output_layer_tables.adversarial(),
+        "adaptive": output_layer_tables.adaptive(),
+        "margins": output_layer_tables.margins(),
     }
     for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
