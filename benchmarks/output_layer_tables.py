@@ -2,7 +2,6 @@
 
 from claims import read
 
-
 NAMED = "500000"  # labels of the bar
 
 
