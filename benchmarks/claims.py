@@ -332,3 +332,8 @@ def read(name):
     """One file of results; wherever the data was, it is "DATA" here."""
     text = (RESULTS / f"{name}.json").read_text()
     return json.loads(text.replace("../shared/data", "DATA"))
+
+
+def shown_as(figure, digits):
+    """A figure as text, empty for none."""
+    return "" if figure is None else f"{figure:.{digits}f}"

@@ -1,6 +1,6 @@
 """The lines of the README's tables of output layers, and their claims."""
 
-from claims import read
+from claims import read, shown_as
 
 NAMED = "500000"  # labels of the bar
 
@@ -53,11 +53,6 @@ def rows():
         )
 
 
-def text_of(figure, digits=1):
-    """A figure as text, empty for none."""
-    return "" if figure is None else f"{figure:.{digits}f}"
-
-
 def adversarial():
     """The lines of adversarial softmax and what it is compared with."""
     yield (
@@ -72,9 +67,9 @@ def adversarial():
             f"{row['accuracy']:.2f} ± {row.get('deviation', 0):.2f}",
             f"{row['log_likelihood']:.2f}",
             f"{row['seconds']:.0f}",
-            text_of(row.get("same_accuracy"), 0),
-            text_of(row.get("without_removal")),
-            text_of(row.get("sampler_alone")),
+            shown_as(row.get("same_accuracy"), 0),
+            shown_as(row.get("without_removal"), 1),
+            shown_as(row.get("sampler_alone"), 1),
         ]
         yield f"| {arm} ({seeds}) | {' | '.join(cells)} |"
 

@@ -7,7 +7,7 @@ import pathlib
 import statistics
 
 import output_layer_tables
-from claims import GAP_METRICS, MINILM, percent, read, rows
+from claims import GAP_METRICS, MINILM, percent, read, rows, shown_as
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 # The rows of tfxc in the comparison with other packages.
@@ -69,11 +69,6 @@ def line(name, figures, train, predict=None):
     shown += [shown_as(train, 0), shown_as(predict, 0)]
     shown += [shown_as(figures.get("peak_gb"), 1)]
     return f"| {name} | {' | '.join(shown)} |"
-
-
-def shown_as(figure, digits):
-    """A figure as text, empty for none."""
-    return "" if figure is None else f"{figure:.{digits}f}"
 
 
 def samplers():

@@ -64,7 +64,6 @@ def fit(recipe, dataset, key, run, console):
 
 def train_layer(recipe, job, history):
     """The output layer, after the encoder: `tfxc.training.Trained`."""
-    side = tfxc.training.query_side(recipe, job)
     counts = job.relevant.take(job.rows).counts() + 1  # some have no query
     layer = tfxc.layers.AdaptiveSoftmax(
         len(counts),
@@ -73,16 +72,8 @@ def train_layer(recipe, job, history):
         frequencies=counts,
         seed=recipe.seed,
     )
-
-    def model(encoder, row_optimizer, batch_size, steps):
-        return tfxc.encoders.OutputLayerClassifier(
-            *(encoder, row_optimizer, batch_size, layer),
-            recipe.chunk_rows or None,
-        )
-
-    return tfxc.training.train_output_layer(
-        recipe, job, side, model, layer, history
-    )
+    side = tfxc.training.QuerySide(recipe, job)
+    return tfxc.training.train_output_layer(side, layer, history)
 
 
 def cutoffs_of(recipe, job, counts):

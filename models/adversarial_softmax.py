@@ -12,7 +12,7 @@ they come from a model of the data that is fitted once, in a minute:
 4. rank by w_y . x + b_y + log q(y | x): what classifiers did not have to learn,
    as the tree knew it, is added again.
 
-`loss` and `noise` name what the paper compares with.
+`contrast` and `noise` name what the paper compares with.
 
 Reference: Bamler and Mandt, 2020, Extreme classification via adversarial
 softmax approximation, ICLR
@@ -102,20 +102,20 @@ def fit(recipe, dataset, key, run, console):
 
 def train_layer(recipe, job, history):
     """The output layer, after the encoder: `tfxc.training.Trained`."""
-    side = tfxc.training.query_side(recipe, job)
-    classifier = classifier_of(recipe, job)
+    side = tfxc.training.QuerySide(recipe, job)
+    classifier = classifier_of(recipe, side)
     sampler, removal = None, None
     if recipe.contrast != "softmax":
-        sampler = sampler_of(recipe, job, side.bank)
+        sampler = sampler_of(recipe, side)
     if recipe.contrast == "negative_sampling" and recipe.bias_removal:
         removal = sampler
     layer = tfxc.layers.CorrectedClassifier(
         classifier, removal, recipe.shortlist
     )
 
-    def model(encoder, row_optimizer, batch_size, steps):
-        rows = ngame.classifier_optimizer(recipe, classifier, steps)
-        parts = encoder, row_optimizer, batch_size, classifier, rows
+    def model(*encoder):
+        rows = ngame.classifier_optimizer(recipe, classifier, side.steps)
+        parts = *encoder, recipe.batch_size, classifier, rows
         chunk_rows = recipe.chunk_rows or None
         if sampler is None:
             return tfxc.encoders.FullLabelClassifier(
@@ -129,33 +129,35 @@ def train_layer(recipe, job, history):
         )
 
     return tfxc.training.train_output_layer(
-        recipe, job, side, model, layer, history, every_positive=False
+        side, layer, history, model, every_positive=False
     )
 
 
-def classifier_of(recipe, job):
+def classifier_of(recipe, side):
     """A vector and a bias for each label."""
-    num_labels, dim = job.dataset.num_labels, job.encoder.dim
+    num_labels, dim = side.relevant.num_columns, side.encoder.dim
     initial = np.zeros((num_labels, dim + 1), np.float32)
     if recipe.start == "texts":
-        initial[:, :-1] = job.label_vectors() / recipe.temperature
+        initial[:, :-1] = side.label_vectors / recipe.temperature
     return tfxc.layers.LabelClassifier(
         num_labels, dim, cosine=False, initial=initial, bias=True
     )
 
 
-def sampler_of(recipe, job, bank):
-    """What draws negatives, fitted to the vectors of training queries."""
-    relevant, seed = job.relevant.take(job.rows), recipe.seed
-    num_labels = job.dataset.num_labels
+def sampler_of(recipe, side):
+    """What draws negatives; a tree is fitted to vectors of the queries."""
+    relevant, seed = side.relevant.take(side.rows), recipe.seed
+    num_labels = relevant.num_columns
     if recipe.noise == "uniform":
         return tfxc.negatives.Uniform(num_labels, seed)
     if recipe.noise == "unigram":
         return tfxc.negatives.Unigram(relevant.counts() + 1, seed=seed)
     tree = tfxc.negatives.LabelTreeSampler(
-        *(num_labels, bank.shape[1], recipe.tree_dim),
+        *(num_labels, side.encoder.dim, recipe.tree_dim),
         regularizer=recipe.tree_regularizer,
         seed=seed,
     )
+    if side.begun():  # the checkpoint has the tree in it
+        return tree
     one = tfxc.data.one_of_each(relevant, np.random.default_rng(seed))
-    return tree.fit(bank, one.ids)
+    return tree.fit(side.bank, one.ids)

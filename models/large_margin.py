@@ -72,29 +72,19 @@ def fit(recipe, dataset, key, run, console):
 
 def train_layer(recipe, job, history):
     """The output layer, after the encoder: `tfxc.training.Trained`."""
-    side = tfxc.training.query_side(recipe, job)
-    steps = recipe.classifier_epochs * -(-len(side.rows) // recipe.batch_size)
+    side = tfxc.training.QuerySide(recipe, job)
     layer = tfxc.layers.MarginSoftmax(
         job.dataset.num_labels,
         recipe.multiply,
         recipe.angle,
         recipe.subtract,
         recipe.scale or None,
-        easing_of(recipe, steps),
+        easing_of(recipe, side.steps),
         recipe.seed,
     )
     layer.build((recipe.batch_size, job.encoder.dim))
-    layer.kernel.assign(job.label_vectors().T / recipe.temperature)
-
-    def model(encoder, row_optimizer, batch_size, steps):
-        return tfxc.encoders.OutputLayerClassifier(
-            *(encoder, row_optimizer, batch_size, layer),
-            recipe.chunk_rows or None,
-        )
-
-    return tfxc.training.train_output_layer(
-        recipe, job, side, model, layer, history
-    )
+    layer.kernel.assign(side.label_vectors.T / recipe.temperature)
+    return tfxc.training.train_output_layer(side, layer, history)
 
 
 def easing_of(recipe, steps):

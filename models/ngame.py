@@ -119,9 +119,9 @@ def train_classifiers(recipe, job, history):
     """M3 and M4: returns the vectors `[L, dim]`, or `None`, and the history."""
     if not recipe.classifier_epochs:
         return None, history
-    side = tfxc.training.query_side(recipe, job)
+    side = tfxc.training.QuerySide(recipe, job)
     classifier = tfxc.layers.LabelClassifier(
-        job.dataset.num_labels, job.encoder.dim, initial=job.label_vectors()
+        job.dataset.num_labels, job.encoder.dim, initial=side.label_vectors
     )
     steps = curriculum(recipe, start=0).num_steps(
         recipe.classifier_epochs, len(side.rows), recipe.batch_size

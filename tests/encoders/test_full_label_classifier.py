@@ -226,6 +226,29 @@ def test_padding_changes_nothing():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_biases_learn_how_frequent_labels_are():
+    """Of queries of zeros, whose scores are the biases."""
+    share = np.array([0.5, 0.3, 0.2])
+    labels = LabelClassifier(
+        3, DIM, cosine=False, bias=True, initial=np.zeros((3, DIM + 1))
+    )
+    rows = RowAdagrad(3, 0.5, padding=False)
+    model = FullLabelClassifier(
+        *(StoredVectors(DIM, 0.0), None, 10, labels, rows), "softmax"
+    )
+    model.compile("sgd", jit_compile=True)
+    positives = np.repeat(np.arange(3), (10 * share).astype(int))[:, None]
+    batch = {"query": {"vectors": np.zeros((10, DIM), np.float32)}}
+    batch["positives"] = positives.astype(np.int32)
+    step = tf.function(model.train_step, jit_compile=True)
+    for _ in range(300):
+        step(tf.nest.map_structure(tf.constant, batch))
+    table = labels.table.numpy()
+    assert (table[:, :-1] == 0).all()
+    p = np.exp(table[:, -1]) / np.exp(table[:, -1]).sum()
+    np.testing.assert_allclose(p, share, atol=0.01)
+
+
 def test_noise_is_a_function_of_the_step(rng):
     """Of a frozen encoder; a run that goes on draws what it would have."""
     labels = LabelClassifier(LABELS, 64)

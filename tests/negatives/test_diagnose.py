@@ -36,6 +36,17 @@ def test_the_exact_softmax():
     assert found["bytes"] > LABELS * 6 * 2
 
 
+def test_an_encoder_makes_the_vectors():
+    x, vectors = queries(rows=8), label_vectors()
+    plain = diagnose(Uniform(LABELS), x, vectors, BETA, num=4, rounds=2)
+    found = diagnose(
+        *(Uniform(LABELS), 2 * x, 2 * vectors, BETA),
+        **{"num": 4, "rounds": 2, "encoder": lambda inputs: inputs / 2},
+    )
+    for name in ("total_variation", "kl", "squared_bias"):
+        np.testing.assert_allclose(found[name], plain[name], rtol=1e-5)
+
+
 def test_uniform_by_enumeration():
     x, vectors = queries(rows=8), label_vectors()
     exact = softmax(x, vectors)

@@ -11,7 +11,13 @@ from itertools import product
 import pytest
 import tiny_training
 from rich.console import Console
-from tiny_training import BATCH, LABELS, assert_same_arrays, untimed
+from tiny_training import (
+    BATCH,
+    LABELS,
+    Stopping,
+    assert_same_arrays,
+    untimed,
+)
 
 from models import ngame
 from tfxc.data import read_arrays
@@ -50,15 +56,6 @@ MANY = {
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     return tiny_training.prepared(tmp_path_factory.mktemp("cache"))
-
-
-class Stopping(Job):
-    """Is interrupted at the end of the second epoch, before its checkpoint."""
-
-    def validate(self, *arguments):
-        if (checkpoints(self.run.folder) / "epoch-00001").exists():
-            raise KeyboardInterrupt
-        return super().validate(*arguments)
 
 
 def checkpoints(folder):

@@ -31,8 +31,7 @@ def in_batch_candidates(relevant, shape, rng, every_positive=True):
         candidates are sorted and distinct.
     """
     counts = relevant.row_counts()
-    drawn = (rng.random(len(relevant)) * counts).astype(np.int64)
-    drawn += relevant.splits[:-1]  # [q], entries of `relevant.ids`
+    drawn = drawn_entries(relevant, rng)
     candidates = _distinct(relevant.ids[drawn])
     if relevant.num_columns <= shape[1]:
         candidates = np.arange(relevant.num_columns)
@@ -206,10 +205,14 @@ def most_labels(relevant):
 
 def one_of_each(lists, rng):
     """`LabelLists` with one label of each row, drawn; no row is empty."""
-    counts = lists.row_counts()
-    drawn = (rng.random(len(lists)) * counts).astype(np.int64)
-    ids = lists.ids[drawn + lists.splits[:-1]]
+    ids = lists.ids[drawn_entries(lists, rng)]
     return LabelLists(ids, np.arange(len(ids) + 1), lists.num_columns)
+
+
+def drawn_entries(lists, rng):
+    """Where in `lists.ids` the label that is drawn of each row stands."""
+    drawn = rng.random(len(lists)) * lists.row_counts()
+    return drawn.astype(np.int64) + lists.splits[:-1]
 
 
 def positives_of(lists, batch_size, most):

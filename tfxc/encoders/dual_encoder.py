@@ -7,15 +7,15 @@ from tfxc.encoders.drawn_negatives import joined
 from tfxc.encoders.gradients import (
     Side,
     cached_gradients,
-    check_chunks,
     direct_gradients,
     encode_chunks,
 )
-from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
+from tfxc.encoders.noise import MOST_CHUNKS, set_noise
+from tfxc.encoders.query_model import QueryModel
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
-class DualEncoder(keras.Model):
+class DualEncoder(QueryModel):
     """Queries and labels as vectors; relevance is their inner product.
 
     `fit` takes batches `{"query": inputs, "candidates": inputs, "relevance":
@@ -52,6 +52,8 @@ class DualEncoder(keras.Model):
         `[b, dim]`, float32; unit vectors.
     """
 
+    parts = (*QueryModel.parts, "label_encoder", "label_row_optimizer")
+
     def __init__(
         self,
         encoder,
@@ -63,44 +65,20 @@ class DualEncoder(keras.Model):
         negatives=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.negatives = negatives
-        self.sampler = negatives and negatives.sampler  # Keras keeps its state
-        check_chunks(chunk_rows, row_optimizer)
-        self.encoder = encoder
-        self.row_optimizer = row_optimizer
+        super().__init__(
+            *(encoder, row_optimizer, batch_size, chunk_rows),
+            label_encoder,
+            **kwargs,
+        )
         self.label_encoder = label_encoder
         self.label_row_optimizer = label_row_optimizer
-        self.chunk_rows = chunk_rows
-        for part in self.encoders:
-            part.build()
-        self.query_vectors = self.add_weight(
-            shape=(batch_size, encoder.dim),
-            initializer="zeros",
-            trainable=False,
-            dtype="float32",
-            name="query_vectors",
-        )
-        self.generators = [
-            generator
-            for part in {id(part): part for part in self.encoders}.values()
-            for generator in noise_generators(part)
-        ]
-        self.loss_tracker = keras.metrics.Mean(name="loss")
-        self.built = True
-
-    @property
-    def metrics(self):
-        # Keras shows their results at the end of an epoch.
-        return [self.loss_tracker]
+        self.negatives = negatives
+        self.sampler = negatives and negatives.sampler  # Keras keeps its state
 
     @property
     def encoders(self):
         """The encoder of queries and that of labels, perhaps the same."""
         return [self.encoder, self.label_encoder or self.encoder]
-
-    def call(self, inputs, training=False):
-        return self.encoder(inputs, training=training)
 
     def train_step(self, batch):
         query, labels, draw = batch["query"], [batch["candidates"]], None
@@ -185,21 +163,3 @@ class DualEncoder(keras.Model):
         for encoder, optimizer, bags, at_sums in updates:
             if optimizer is not None:
                 optimizer.update(encoder.table, bags, at_sums, size)
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            **{name: serialize(getattr(self, name)) for name in PARTS},
-            "batch_size": self.query_vectors.shape[0],
-            "chunk_rows": self.chunk_rows,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        deserialize = keras.saving.deserialize_keras_object
-        parts = {name: deserialize(config[name]) for name in PARTS}
-        return cls(**{**config, **parts})
-
-
-PARTS = ("encoder", "row_optimizer", "label_encoder", "label_row_optimizer")

@@ -1,62 +1,20 @@
-"""What all models of an encoder of queries and vectors of labels share."""
+"""What all models of an encoder of queries and an output layer share."""
 
-import keras
 import tensorflow as tf
 from keras import ops
 
-from tfxc.encoders.gradients import (
-    Side,
-    add_gradients,
-    check_chunks,
-    encode_chunks,
-)
-from tfxc.encoders.noise import MOST_CHUNKS, noise_generators, set_noise
+from tfxc.encoders.gradients import Side, add_gradients, encode_chunks
+from tfxc.encoders.noise import MOST_CHUNKS, set_noise
+from tfxc.encoders.query_model import QueryModel
 
 
-class QueryClassifier(keras.Model):
+class QueryClassifier(QueryModel):
     """An encoder of queries, and what a subclass tells their labels by.
 
     `fit` takes batches `{"query": inputs, "positives": [q, p]}`. A query
-    without labels is padding and changes nothing.
-
-    A subclass writes `label_step`, and names in `parts` the attributes that
-    are to be saved beside the settings that `get_config` returns.
-
-    Args:
-        encoder: See `DualEncoder`.
-        row_optimizer: See `DualEncoder`.
-        batch_size: Queries of each batch; their vectors of the last step are
-            kept in `query_vectors`, for an embedding bank.
-        chunk_rows: Queries that are encoded together, see `DualEncoder`.
-
-    Call arguments:
-        inputs: What the encoder takes.
-
-    Returns:
-        `[b, dim]`, float32; unit vectors.
+    without labels is padding and changes nothing. For arguments and calls see
+    `QueryModel`; a subclass writes `label_step`.
     """
-
-    parts = ("encoder", "row_optimizer")
-
-    def __init__(
-        self, encoder, row_optimizer, batch_size, chunk_rows=None, **kwargs
-    ):
-        super().__init__(**kwargs)
-        check_chunks(chunk_rows, row_optimizer)
-        self.chunk_rows = chunk_rows
-        self.encoder = encoder
-        self.row_optimizer = row_optimizer
-        self.encoder.build()
-        self.query_vectors = self.add_weight(
-            shape=(batch_size, encoder.dim),
-            initializer="zeros",
-            trainable=False,
-            dtype="float32",
-            name="query_vectors",
-        )
-        self.generators = noise_generators(encoder)
-        self.loss_tracker = keras.metrics.Mean(name="loss")
-        self.built = True
 
     def label_step(self, queries, batch, weights):
         """Losses of a batch, once what is known of labels was updated by it.
@@ -72,14 +30,6 @@ class QueryClassifier(keras.Model):
             gradients and variables are left to the optimiser of the model.
         """
         raise NotImplementedError
-
-    @property
-    def metrics(self):
-        # Keras shows their results at the end of an epoch.
-        return [self.loss_tracker]
-
-    def call(self, inputs, training=False):
-        return self.encoder(inputs, training=training)
 
     def train_step(self, batch):
         dense = self.encoder.trainable_variables
@@ -132,18 +82,3 @@ class QueryClassifier(keras.Model):
             output_gradients=cotangent,
             unconnected_gradients="zero",
         )
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            **{name: serialize(getattr(self, name)) for name in self.parts},
-            "batch_size": self.query_vectors.shape[0],
-            "chunk_rows": self.chunk_rows,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        deserialize = keras.saving.deserialize_keras_object
-        parts = {name: deserialize(config[name]) for name in cls.parts}
-        return cls(**{**config, **parts})

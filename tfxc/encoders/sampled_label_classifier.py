@@ -31,7 +31,7 @@ class SampledLabelClassifier(QueryClassifier):
         contrast: Name of the loss, see `tfxc.losses.noise_contrast`; or
             "augment_and_reduce", see `tfxc.losses.augment_and_reduce`, for
             batches with "rows" `[q]`, int, and one label of each query.
-        regularizer: See there.
+        regularizer: See `noise_contrast`; the bounds have none.
         num_rows: Queries, for each of which "augment_and_reduce" keeps a
             number; else 0.
         chunk_rows: See `DualEncoder`.

@@ -9,7 +9,12 @@ from keras import ops
 
 from tfxc.layers.adaptive_top_k import likeliest
 from tfxc.layers.cutoffs import check_frequencies, tail_dim
-from tfxc.layers.labels_in_range import check_labels
+from tfxc.layers.row_labels import (
+    check_labels,
+    label_table,
+    num_labels_of,
+    sum_at,
+)
 from tfxc.layers.some_rows import for_some_rows
 
 
@@ -170,9 +175,7 @@ class AdaptiveSoftmax(keras.layers.Layer):
         return super().__call__(inputs, labels, **kwargs)
 
     def call(self, inputs, labels):
-        labels = ops.cast(labels, "int32")
-        if len(labels.shape) == 1:
-            labels = labels[:, None]
+        labels = label_table(labels)
         known = labels >= 0
         place = ops.maximum(labels, 0)
         if self.places is not None:
@@ -180,18 +183,18 @@ class AdaptiveSoftmax(keras.layers.Layer):
         entry = place
         for tail, (start, _) in enumerate(self.ranges):
             entry = ops.where(place >= start, self.head_size + tail, entry)
-        found = ops.take_along_axis(self.head_log_probs(inputs), entry, axis=1)
-        total = ops.sum(ops.where(known, found, 0), axis=1)
+        total = sum_at(self.head_log_probs(inputs), ops.where(known, entry, -1))
         for tail, (start, end) in enumerate(self.ranges):
             inside = known & (place >= start) & (place < end)
             total = total + for_some_rows(
-                lambda x, at, tail=tail: self._in_tail(tail, x, at),
+                lambda x, at, tail=tail: sum_at(
+                    self.tail_log_probs(tail, x), at
+                ),
                 ops.any(inside, axis=1),
                 self.room(inputs.shape[0], tail),
                 (inputs, ops.where(inside, place - start, -1)),
             )
-        count = ops.sum(ops.cast(known, "float32"), axis=1)
-        return -total / ops.maximum(count, 1)
+        return -total / num_labels_of(labels)
 
     def log_probs(self, inputs):
         """log p of each label: `[b, L]`, float32."""
@@ -246,12 +249,6 @@ class AdaptiveSoftmax(keras.layers.Layer):
         codes = ops.matmul(inputs, self.projections[tail])
         scores = ops.cast(ops.matmul(codes, self.tables[tail]), "float32")
         return ops.log_softmax(scores, axis=-1)
-
-    def _in_tail(self, tail, inputs, at):
-        """Sum over a row's labels in a tail, else -1, of log p in it: `[b]`."""
-        found = self.tail_log_probs(tail, inputs)
-        found = ops.take_along_axis(found, ops.maximum(at, 0), axis=1)
-        return ops.sum(ops.where(at >= 0, found, 0), axis=1)
 
     def get_config(self):
         frequencies = self.frequencies

@@ -4,8 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfxc.layers.labels_in_range import check_labels
 from tfxc.layers.margin_scores import margin_easing, margin_scores
+from tfxc.layers.row_labels import (
+    check_labels,
+    label_table,
+    num_labels_of,
+    sum_at,
+)
 from tfxc.losses.margin_cosine import check_margins
 
 TINY = 1e-12  # added to a square, whose root has no slope at 0
@@ -118,7 +123,7 @@ class LargeMarginDense(keras.layers.Layer):
         if self.easing is not None:
             self.steps.assign_add(1)
             easing = margin_easing(self.steps, **self.easing)
-        relevance = relevance_of(labels, self.units)
+        relevance = relevance_of(label_table(labels), self.units)
         return margin_scores(relevance, cosine, scale, self.margins, easing)
 
     def compute_output_shape(self, input_shape, *_, **__):
@@ -166,9 +171,8 @@ class MarginSoftmax(LargeMarginDense):
 
     def call(self, inputs, labels, training=False):
         log_p = ops.log_softmax(super().call(inputs, labels, training), axis=-1)
-        right = ops.cast(relevance_of(labels, self.units), "float32")
-        count = ops.maximum(ops.sum(right, axis=1), 1)
-        return -ops.sum(right * log_p, axis=1) / count
+        labels = label_table(labels)
+        return -sum_at(log_p, labels) / num_labels_of(labels)
 
     def scores(self, inputs):
         """Scores of all classes, without a margin: `[b, units]`, float32."""
@@ -196,9 +200,9 @@ def norms_of(vectors, axis):
 
 
 def relevance_of(labels, units):
-    """Which classes are right: `[b, units]`, int8, of `[b]` or `[b, p]`."""
-    labels = ops.cast(labels, "int32")
-    if len(labels.shape) == 1:
-        labels = labels[:, None]
-    # -1 is the one class of `one_hot` that is no class.
-    return ops.max(ops.one_hot(labels, units, dtype="int8"), axis=1)
+    """Whether each class is one of labels `[b, p]`: `[b, units]`, bool."""
+    classes = ops.arange(units, dtype="int32")
+    found = ops.equal(labels[:, :1], classes)
+    for place in range(1, labels.shape[1]):  # not [b, p, units]
+        found = found | ops.equal(labels[:, place, None], classes)
+    return found

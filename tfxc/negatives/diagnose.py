@@ -20,6 +20,7 @@ def diagnose(
     rounds=50,
     seed=0,
     refresh=None,
+    encoder=None,
     **batch,
 ):
     """Compares a sampler with the exact softmax, query by query.
@@ -58,6 +59,8 @@ def diagnose(
         seed: Of the draws.
         refresh: Function that makes the sampler follow the labels;
             `sampler.refresh(label_vectors)` if left out.
+        encoder: Keras layer or function; `queries` and `label_vectors` are then
+            what it makes vectors of.
         **batch: See `Sampler.sample`.
 
     Returns:
@@ -65,6 +68,11 @@ def diagnose(
         "refresh_seconds", and "bytes", what the sampler keeps, are numbers.
     """
     state = sampler.state()
+    if encoder is not None:
+        queries, label_vectors = (
+            ops.convert_to_numpy(encoder(inputs))
+            for inputs in (queries, label_vectors)
+        )
     queries = np.asarray(queries, np.float32)
     vectors = np.asarray(label_vectors, np.float32)
     log_p = (inverse_temperature * queries @ vectors.T).astype(np.float64)

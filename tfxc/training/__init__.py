@@ -14,8 +14,7 @@ from tfxc.training.job import split_rows as split_rows
 from tfxc.training.mining import NegativeMining as NegativeMining
 from tfxc.training.negatives import drawn_negatives as drawn_negatives
 from tfxc.training.negatives_recipe import Negatives as Negatives
-from tfxc.training.output_layer import fixed_queries as fixed_queries
-from tfxc.training.output_layer import query_side as query_side
+from tfxc.training.output_layer import QuerySide as QuerySide
 from tfxc.training.output_layer import train_output_layer as train_output_layer
 from tfxc.training.refresh_nearest import RefreshNearest as RefreshNearest
 from tfxc.training.refresh_negatives import RefreshNegatives as RefreshNegatives

@@ -1,93 +1,123 @@
 """The phase of a run in which an output layer over all labels is trained."""
 
 import dataclasses
+import functools
 import typing
 
 import numpy as np
 
 from tfxc.batching import NEVER, Curriculum
 from tfxc.data.tokens.vectors import Vectors
-from tfxc.encoders import StoredVectors
+from tfxc.encoders import OutputLayerClassifier, StoredVectors
 from tfxc.search import LayerSearch
+from tfxc.training.checkpoint import finished
 from tfxc.training.text_recipe import dense_optimizer, row_optimizer
 from tfxc.training.trained import Trained
+
+PHASE = "classifier"
 
 
 @dataclasses.dataclass(frozen=True)
 class QuerySide:
-    """What an output layer sees of queries.
+    """What an output layer sees of queries: an encoder that trains, or vectors.
 
     Args:
-        encoder: An encoder that trains on, or `StoredVectors`.
-        queries: What it reads, by row.
-        rows: `[n]`, int; rows of `queries` to learn from.
-        relevant: `LabelLists` of all of `queries`.
-        bank: `[n, dim]`, float16; the vectors of `rows` at the beginning.
+        recipe: With `train_encoder`, whether the encoder goes on training;
+            `classifier_dropout`, of vectors that stay; `classifier_epochs`,
+            `batch_size` and `seed`.
+        job: `Job` with a trained encoder.
     """
 
-    encoder: typing.Any
-    queries: typing.Any
-    rows: np.ndarray
-    relevant: typing.Any
-    bank: np.ndarray
+    recipe: typing.Any
+    job: typing.Any
 
+    @functools.cached_property
+    def bank(self):
+        """The vectors of `job.rows` at the beginning: `[n, dim]`, float16."""
+        return self.job.query_vectors(self.job.rows, np.float16)
 
-def query_side(recipe, job):
-    """The `QuerySide` of a `Job` with a trained encoder.
+    @functools.cached_property
+    def label_vectors(self):
+        """The encoded labels at the beginning: `[L, dim]`."""
+        return self.job.label_vectors()
 
-    Args:
-        recipe: With `train_encoder`, whether it goes on training, and
-            `classifier_dropout`.
-        job: `Job`.
-    """
-    bank = job.query_vectors(job.rows, np.float16)
-    if recipe.train_encoder:
-        queries = job.prepared.train
-        return QuerySide(job.encoder, queries, job.rows, job.relevant, bank)
-    return fixed_queries(job, bank, recipe.classifier_dropout, recipe.seed)
+    @functools.cached_property
+    def encoder(self):
+        """The encoder, or `StoredVectors`."""
+        if self.recipe.train_encoder:
+            return self.job.encoder
+        recipe = self.recipe
+        return StoredVectors(
+            self.job.encoder.dim, recipe.classifier_dropout, recipe.seed
+        )
 
+    @functools.cached_property
+    def queries(self):
+        """What the encoder reads, by row."""
+        if self.recipe.train_encoder:
+            return self.job.prepared.train
+        return Vectors(self.bank)
 
-def fixed_queries(job, bank, dropout=0.0, seed=0):
-    """The `QuerySide` of vectors `[n, dim]` of `job.rows` that stay."""
-    return QuerySide(
-        StoredVectors(bank.shape[1], dropout, seed),
-        Vectors(bank),
-        np.arange(len(bank)),
-        job.relevant.take(job.rows),
-        bank,
-    )
+    @functools.cached_property
+    def rows(self):
+        """`[n]`, int; rows of `queries` to learn from."""
+        if self.recipe.train_encoder:
+            return self.job.rows
+        return np.arange(len(self.job.rows))
+
+    @functools.cached_property
+    def relevant(self):
+        """`LabelLists` of all of `queries`."""
+        if self.recipe.train_encoder:
+            return self.job.relevant
+        return self.job.relevant.take(self.job.rows)
+
+    @property
+    def steps(self):
+        """Steps of all epochs."""
+        recipe = self.recipe
+        batches = -(-len(self.rows) // recipe.batch_size)
+        return recipe.classifier_epochs * batches
+
+    def begun(self):
+        """Whether there is a checkpoint, which the phase will go on from."""
+        folder = self.job.run.folder / "checkpoints" / PHASE
+        return bool(finished(folder))
 
 
 def train_output_layer(
-    recipe, job, side, make_model, layer, history, every_positive=True
+    side, layer, history, make_model=None, every_positive=True
 ):
     """Trains an output layer: the `Trained` run that ranks by it.
 
     Args:
-        recipe: `TextRecipe` with `classifier_epochs`,
-            `classifier_learning_rate`, `train_encoder`.
-        job: `Job`.
         side: `QuerySide`.
-        make_model: Function `(encoder, row optimiser or None, batch size,
-            steps) -> QueryClassifier`.
         layer: What ranks all labels in the end, see
             `tfxc.search.LayerSearch`.
         history: Of the encoder.
+        make_model: Function `(encoder, row optimiser or None) ->
+            QueryClassifier`; if left out, the layer itself is trained by its
+            loss, see `tfxc.encoders.OutputLayerClassifier`.
         every_positive: See `Job.train`.
     """
-    epochs = recipe.classifier_epochs
-    steps = epochs * -(-len(side.rows) // recipe.batch_size)
-    rows_of_tokens = row_optimizer(recipe, side.encoder, steps)
-    model = make_model(side.encoder, rows_of_tokens, recipe.batch_size, steps)
+    recipe, job, steps = side.recipe, side.job, side.steps
+    parts = side.encoder, row_optimizer(recipe, side.encoder, steps)
+    model = (
+        make_model(*parts)
+        if make_model
+        else OutputLayerClassifier(
+            *(*parts, recipe.batch_size, layer), recipe.chunk_rows or None
+        )
+    )
     rates = dataclasses.replace(
         recipe, dense_learning_rate=recipe.classifier_learning_rate
     )
     model.compile(dense_optimizer(rates, steps), jit_compile=True)
-    search = LayerSearch(layer, job.label_vectors())
+    search = LayerSearch(layer, side.label_vectors)
     history = job.train(
         model,
-        "classifier",
-        epochs,
+        PHASE,
+        recipe.classifier_epochs,
         None,
         Curriculum(start_epoch=NEVER),
         queries=side.queries,
@@ -99,7 +129,7 @@ def train_output_layer(
         history=history,
     )
     if recipe.train_encoder:
-        search = dataclasses.replace(search, label_vectors=job.label_vectors())
+        search = LayerSearch(layer, job.label_vectors())
     prepared = job.prepared
     tokenizers = prepared.tokenizer, prepared.label_tokenizer
     return Trained(job.encoder, *tokenizers, prepared.test, search, history)
