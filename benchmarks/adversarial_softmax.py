@@ -244,8 +244,9 @@ def figures(layer, x, y):
         log_p = np.asarray(layer.log_probs(block))
         found["accuracy"].append(log_p.argmax(axis=1) == labels)
         found["log_likelihood"].append(log_p[np.arange(len(block)), labels])
-        if isinstance(layer.sampler, tfxc.negatives.LabelTreeSampler):
-            log_q = np.asarray(layer.sampler.log_probs(block))
+        tree = getattr(layer, "sampler", None)
+        if isinstance(tree, tfxc.negatives.LabelTreeSampler):
+            log_q = np.asarray(tree.log_probs(block))
             for name, scores in (
                 ("without_removal", log_p - log_q),
                 ("sampler_alone", log_q),
