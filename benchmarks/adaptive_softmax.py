@@ -11,7 +11,7 @@ Zipf has it. Cutoffs are those that `choose_cutoffs` finds for the costs that
 
 The likelihood is that of 5,000 held-out queries of yso-finna-en, one label
 each, after as many epochs of either, on the fixed features of
-`benchmarks/adversarial_softmax.py`, with the best of three rates of Adam for
+`benchmarks/adversarial_softmax.py`, with the best of four rates of Adam for
 each.
 """
 
@@ -27,7 +27,7 @@ from record import read_results, write_results
 
 DIM, BATCH = 256, 1024
 SIZES, NAMED = (10_000, 100_000, 500_000, 1_000_000), 500_000
-EPOCHS, RATES = 2, (1e-3, 3e-3, 1e-2)
+EPOCHS, RATES = 2, (1e-2, 3e-2, 1e-1, 3e-1)
 
 
 def main():

@@ -2,6 +2,7 @@
 
 - probabilities sum to one, and are those of the formula, with cutoffs of any
   number and labels in any order;
+- log-probabilities, losses and gradients are those of torch's layer;
 - a loss is the mean over a row's labels, whether a tail has room for the rows
   or not, compiled as eager, and so are its gradients;
 - the best labels are those of a sort of all;
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import torch_adaptive_softmax as of_torch
 
 from tfxc.layers import AdaptiveSoftmax
 
@@ -73,6 +75,30 @@ def test_probabilities(cutoffs, frequencies):
     found = layer.log_probs(x).numpy()
     np.testing.assert_allclose(found, by_formula(layer, x), atol=1e-4)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("capacity", [0.1, 100.0])
+def test_as_torch_computes_it(capacity):
+    kept = np.load(of_torch.FILE)
+    layer = AdaptiveSoftmax(
+        *(of_torch.LABELS, of_torch.CUTOFFS, of_torch.SHRINK),
+        **{"capacity": capacity, "head_bias": True},
+    )
+    layer.build(kept["x"].shape)
+    for weight in layer.trainable_variables:
+        weight.assign(kept[weight.name])
+    x = tf.Variable(kept["x"])
+    with tf.GradientTape() as tape:
+        losses = layer(x, kept["labels"])
+        total = tf.reduce_sum(losses)
+    weights = layer.trainable_variables
+    slopes = tape.gradient(total, [x, *(w.value for w in weights)])
+    near = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(layer.log_probs(x), kept["log_probs"], **near)
+    np.testing.assert_allclose(losses, kept["losses"], **near)
+    names = ["x", *(w.name for w in weights)]
+    for name, slope in zip(names, slopes, strict=True):
+        np.testing.assert_allclose(slope, kept[f"gradient_{name}"], **near)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

@@ -11,8 +11,8 @@ class Rows(NamedTuple):
     """Rows in the order of their labels.
 
     Attributes:
-        features: `[N, k + 1]`, float64; the last is 1.
-        weights: `[N]`, float64.
+        features: `[N, k + 1]`, float; the last is 1.
+        weights: `[N]`, of the same dtype.
         bounds: `[L + 1]`; the rows of label y are `bounds[y] : bounds[y + 1]`.
         sums: `[L, k + 1]`, float64; the weighted sum of each label's rows.
     """
@@ -27,23 +27,24 @@ class Rows(NamedTuple):
         labels = np.asarray(labels)
         order = np.argsort(labels, kind="stable")
         bounds = np.searchsorted(labels[order], np.arange(num_labels + 1))
-        found = np.ones((len(labels), features.shape[1] + 1))
+        found = np.ones((len(labels), features.shape[1] + 1), features.dtype)
         found[:, :-1] = features[order]
         weights = (
-            np.ones(len(labels))
+            np.ones(len(labels), found.dtype)
             if weights is None
-            else np.asarray(weights)[order]
+            else np.asarray(weights, found.dtype)[order]
         )
         sums = segment_sums(found * weights[:, None], bounds)
         return cls(found, weights, bounds, sums)
 
 
 def segment_sums(values, bounds):
-    """The sums of `values[bounds[i] : bounds[i + 1]]`: `[n, ...]`."""
+    """The sums of `values[bounds[i] : bounds[i + 1]]`: `[n, ...]`, float64."""
     filled = np.diff(bounds) > 0
     sums = np.zeros((len(filled), *values.shape[1:]))
     if filled.any():
-        sums[filled] = np.add.reduceat(values, bounds[:-1][filled])
+        starts = bounds[:-1][filled]
+        sums[filled] = np.add.reduceat(values, starts, dtype=np.float64)
     return sums
 
 
@@ -53,8 +54,8 @@ class Blocks(NamedTuple):
     Padding has the weight 0.
 
     Attributes:
-        features: `[B, r, k + 1]`, float64.
-        weights: `[B, r]`, float64.
+        features: `[B, r, k + 1]`, float.
+        weights: `[B, r]`, of the same dtype.
         labels: `[B, r]`, int; where in the order of the labels each row's is.
         node: `[B]`; of the nodes with rows, which are in order.
         bounds: `[nodes + 1]`; the blocks of each node.
@@ -83,9 +84,10 @@ class Blocks(NamedTuple):
             starts[:-1] * size - ends[bounds[:-1]], of_node
         )
         shape = (starts[-1], size)
-        features = np.zeros((starts[-1] * size, rows.features.shape[1]))
+        dtype = rows.features.dtype
+        features = np.zeros((starts[-1] * size, rows.features.shape[1]), dtype)
         features[place] = rows.features[taken]
-        weights = np.zeros(starts[-1] * size)
+        weights = np.zeros(starts[-1] * size, dtype)
         weights[place] = rows.weights[taken]
         labels = np.zeros(starts[-1] * size, np.int64)
         labels[place] = label

@@ -54,6 +54,7 @@ def fit_label_tree(
 
     Args:
         features: `[N, k]`, float; few and of like scale, see `whitening`.
+            Regressions are fitted in their dtype.
         labels: `[N]`, int.
         num_labels: Number of labels L, also those without a row.
         row_weights: `[N]`, float; 1 if left out.

@@ -23,15 +23,15 @@ def whitening(features, dim):
         NotFiniteError: if a feature is not finite.
     """
     count, width = features.shape
+    near = None  # the mean of some rows, so that float32 is precise enough
     total, moments = np.zeros(width), np.zeros((width, width))
     for _, rows in finite_chunks(features):
-        rows = rows.astype(np.float64)
-        total += rows.sum(axis=0)
-    mean = total / count
-    for _, rows in finite_chunks(features):
-        rows = rows - mean
+        near = rows.mean(axis=0) if near is None else near
+        rows = rows - near
+        total += rows.sum(axis=0, dtype=np.float64)
         moments += rows.T @ rows
-    moments /= count
+    gap = total / count
+    mean, moments = near + gap, moments / count - np.outer(gap, gap)
     scale = np.sqrt(np.diag(moments))
     inverse = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
     values, vectors = np.linalg.eigh(moments * inverse[:, None] * inverse)
