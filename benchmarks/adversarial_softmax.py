@@ -6,14 +6,22 @@ yso-finna-en with one label a query, drawn once by a hash of its row. Features
 are fixed: vectors of an encoder (NGAME's module M1) that was trained on half of
 the training rows, which are then set aside, so that no classifier sees what the
 encoder learnt by heart. Classifiers train on the other half, by batches of
-1,024 and one draw a query, from zero, for the same number of epochs, with a
-rate that falls to zero. Accuracy is that of the best label for test queries,
-evenly spaced 5,000 of them; log-likelihood is that of a softmax. Times are of
-the steps alone, but for the fit of the tree, which counts, where it draws.
+1,024 and one draw a query, from zero, with a rate that falls to zero. Accuracy
+is that of the best label for test queries, evenly spaced 5,000 of them;
+log-likelihood is that of a softmax. Times are of the steps alone, but for the
+fit of the tree, which counts, where it draws.
 
-Rates are chosen for each arm with seed 0, on 5,000 held-out training rows
-(`--choose`). "same accuracy" is the time at which an arm is first as good as
-uniform draws are in the end.
+All arms train for 20 epochs; the tree and uniform draws also for fewer and for
+more, anew each time, up to where neither gets better. Uniform draws end at the
+number of epochs that is best on held-out rows; "same accuracy" is the time that
+an arm needs to be as good, between its numbers of epochs by a line.
+
+Rates and regularisers are chosen for each arm, one after the other, with seed
+0, on 5,000 held-out training rows (`--choose`); an arm whose name is another's
+with more behind a comma has those of that.
+
+"All labels" trains on all labels of each row, one of them drawn in each step,
+and calls a label right that is among those of the query.
 """
 
 import argparse
@@ -26,21 +34,32 @@ import numpy as np
 from prepared_job import prepared_job
 from record import RESULTS, read_results, write_results
 
-DIM, BATCH, EPOCHS, HELD_OUT, TESTED = 256, 1024, 20, 5000, 5000
-MARKS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # shares of the steps
-RATES = (0.1, 0.2, 0.4, 0.8)
+DIM, BATCH, TESTED = 256, 1024, 5000
+LENGTHS, USUAL = (2, 5, 10, 20, 40, 80), 20  # epochs
+RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+REGULARIZERS = (1e-3, 1e-5, 1e-4, 3e-3)
 # Noise, contrast, and epochs.
 ARMS = {
-    "adversarial": ("tree", "negative_sampling", EPOCHS),
-    "adversarial, 32 components": ("tree of 32", "negative_sampling", EPOCHS),
-    "uniform": ("uniform", "negative_sampling", EPOCHS),
-    "frequency": ("unigram", "negative_sampling", EPOCHS),
-    "NCE, the tree": ("tree", "noise_contrastive", EPOCHS),
-    "one-vs-each": ("uniform", "one_vs_each", EPOCHS),
-    "augment and reduce": ("uniform", "augment_and_reduce", EPOCHS),
-    "full softmax": ("uniform", "softmax", 2),
+    "adversarial": ("tree", "negative_sampling", LENGTHS),
+    "adversarial, 32 components": ("tree of 32", "negative_sampling", [USUAL]),
+    "adversarial, r = 0.1, alternated": (
+        *("published tree", "negative_sampling", [USUAL]),
+    ),
+    "uniform": ("uniform", "negative_sampling", LENGTHS),
+    "frequency": ("unigram", "negative_sampling", [USUAL]),
+    "NCE by the tree": ("tree", "noise_contrastive", [USUAL]),
+    "one-vs-each": ("uniform", "one_vs_each", [USUAL]),
+    "augment and reduce": ("uniform", "augment_and_reduce", [USUAL]),
+    "adversarial, all labels": ("tree", "negative_sampling", [USUAL]),
+    "uniform, all labels": ("uniform", "negative_sampling", [USUAL]),
+    "full softmax": ("uniform", "softmax", [2]),
 }
-REGULARIZER = {"tree": 1e-3, "tree of 32": 1e-3}  # as published; else 1e-5
+# Components, strength of the regressions' penalty, rounds.
+TREES = {
+    "tree": (16, 10.0, 0),
+    "tree of 32": (32, 10.0, 0),
+    "published tree": (16, 0.1, 10),
+}
 
 
 def main():
@@ -64,44 +83,48 @@ def main():
         make_features(options.data / "yso-finna-en", options.features)
     data = Data(np.load(options.features))
     results = read_results("adversarial_softmax")
-    rates = results.setdefault("rates", {})
+    chosen = results.setdefault("chosen", {})
 
     def save():
         with contextlib.redirect_stdout(None):
             write_results("adversarial_softmax", command, results)
 
     for arm in options.arm:
+        base, *more = arm.split(",")
         if options.choose:
-            found = {}
-            for rate in RATES:
-                curve = train(data, arm, rate, 0, data.held_out, MARKS[-1:])
-                found[str(rate)] = curve[-1]["accuracy"]
-                print(arm, rate, found[str(rate)], flush=True)
-            rates[arm] = found
-            save()
+            if not more:
+                chosen[arm] = choose(data, arm)
+                save()
             continue
-        rate = float(max(rates[arm], key=rates[arm].get))
+        settings = chosen[base]["rate"], chosen[base]["regularizer"]
+        of_arm = results.setdefault("runs", {}).setdefault(arm, {})
         for seed in options.seeds:
-            curve = train(data, arm, rate, seed, data.test, MARKS)
-            by_seed = results.setdefault("curves", {}).setdefault(arm, {})
-            by_seed[str(seed)] = curve
-            results["arms"] = summary(results["curves"])
-            print(arm, seed, curve[-1], flush=True)
-            save()
-    if "curves" in results:
-        draw(results["curves"])
+            spent, sampler = sampler_of(arm, data, seed)
+            for epochs in ARMS[arm][2]:
+                row = run(data, arm, settings, epochs, seed, sampler)
+                row["seconds"] += spent
+                of_arm.setdefault(str(epochs), {})[str(seed)] = row
+                print(arm, epochs, seed, row, flush=True)
+                save()
+    if results.get("runs"):
+        results["arms"] = summary(results["runs"])
+        draw(results["arms"])
     write_results("adversarial_softmax", command, results)
 
 
 class Data:
-    """Rows `(features [n, d], labels [n])` of three kinds."""
+    """Rows `(features [n, d], labels [n])` of three kinds, and all labels."""
 
     def __init__(self, file):
         self.num_labels = int(file["num_labels"])
+        names = ("train", "held_out", "test")
         self.train, self.held_out, self.test = (
-            (file[f"{name}_x"], file[f"{name}_y"])
-            for name in ("train", "held_out", "test")
+            (np.float32(file[f"{name}_x"]), file[f"{name}_y"]) for name in names
         )
+        self.lists = {
+            name: (file[f"{name}_ids"], file[f"{name}_splits"])
+            for name in names
+        }
 
 
 def make_features(data, path):
@@ -129,7 +152,10 @@ def make_features(data, path):
                 job.encoder, bags, rows, dtype=np.float16
             )
             arrays[f"{name}_x"] = vectors
-            arrays[f"{name}_y"] = one_label(relevant.take(rows), rows)
+            lists = relevant.take(rows)
+            arrays[f"{name}_y"] = one_label(lists, rows)
+            arrays[f"{name}_ids"] = lists.ids
+            arrays[f"{name}_splits"] = lists.splits
         np.savez(path, num_labels=dataset.num_labels, **arrays)
 
 
@@ -141,25 +167,53 @@ def one_label(lists, rows):
     return lists.ids[lists.splits[:-1] + place.astype(np.int64)].astype("int32")
 
 
-def train(data, arm, rate, seed, judged, marks):
-    """`[{"seconds", "accuracy", ...}]` at some shares of the steps."""
+def choose(data, arm):
+    """The rate, and then the regulariser, that are best on held-out rows."""
+    epochs = ARMS[arm][2][0] if len(ARMS[arm][2]) == 1 else USUAL
+    _, sampler = sampler_of(arm, data, 0)
+    tried = {}
+
+    def accuracy(*settings):
+        row = run(data, arm, settings, epochs, 0, sampler, judge_test=False)
+        print(arm, settings, row, flush=True)
+        tried[settings] = row["held_out"]
+
+    # Uphill from the middle, until it goes down on both sides.
+    place = len(RATES) // 2 - 1
+    while True:
+        for rate in RATES[max(place - 1, 0) : place + 2]:
+            if (rate, REGULARIZERS[0]) not in tried:
+                accuracy(rate, REGULARIZERS[0])
+        best = RATES.index(max(tried, key=tried.get)[0])
+        if best == place:
+            break
+        place = best
+    if ARMS[arm][1] != "softmax":
+        for regularizer in REGULARIZERS[1:]:
+            accuracy(RATES[place], regularizer)
+    rate, regularizer = max(tried, key=tried.get)
+    return {
+        "rate": rate,
+        "regularizer": regularizer,
+        "held_out": {str(settings): found for settings, found in tried.items()},
+    }
+
+
+def run(data, arm, settings, epochs, seed, sampler, judge_test=True):
+    """Trains, and returns `{"seconds": of the steps, ...}` of the end."""
     import tensorflow as tf
 
     import tfxc
 
-    noise, _, epochs = ARMS[arm]
     x, y = data.train
-    started = time.perf_counter()
-    sampler = sampler_of(noise, data, seed)
-    spent = time.perf_counter() - started if "tree" in noise else 0.0
     steps = epochs * (len(x) // BATCH)
-    layer, model = model_of(data, arm, sampler, rate, steps)
+    layer, model = model_of(data, arm, sampler, settings, steps)
     step = tf.function(model.train_step, jit_compile=True)
-    lists = tfxc.data.LabelLists(y, np.arange(len(y) + 1), data.num_labels)
-    stops = {max(round(mark * steps), 1) for mark in marks}
-    curve, done = [], 0
-    if len(marks) > 1 and "tree" in noise:
-        curve.append({"seconds": spent, **figures(layer, *judged)})
+    lists = (y, np.arange(len(y) + 1))
+    if arm.endswith("all labels"):
+        lists = data.lists["train"]
+    lists = tfxc.data.LabelLists(*lists, data.num_labels)
+    spent, compiles = 0.0, True
     for epoch in range(epochs):
         plan = tfxc.batching.ShuffledBatches(len(x), BATCH, seed).plan(epoch)
         batches = tfxc.data.full_label_batches(
@@ -169,39 +223,47 @@ def train(data, arm, rate, seed, judged, marks):
         for batch in batches:
             begun = time.perf_counter()
             step(batch)
-            # The first step compiles.
-            spent += time.perf_counter() - begun if done else 0.0
-            done += 1
-            if done in stops:
-                row = {"epoch": done / (len(x) // BATCH), "seconds": spent}
-                curve.append({**row, **figures(layer, *judged)})
-    return curve
+            spent += 0.0 if compiles else time.perf_counter() - begun
+            compiles = False
+    row = {"seconds": spent}
+    row["held_out"] = figures(layer, data, "held_out", arm)["accuracy"]
+    if judge_test:
+        row |= figures(layer, data, "test", arm)
+    return row
 
 
-def sampler_of(noise, data, seed):
-    """What draws, fitted to the training rows if it is a tree."""
+def sampler_of(arm, data, seed):
+    """`(seconds of a tree's fit, what draws)`, fitted to the training rows."""
     import tfxc
 
+    noise = ARMS[arm][0]
     if noise == "uniform":
-        return tfxc.negatives.Uniform(data.num_labels, seed)
+        return 0.0, tfxc.negatives.Uniform(data.num_labels, seed)
     x, y = data.train
     if noise == "unigram":
         counts = np.bincount(y, minlength=data.num_labels)
-        return tfxc.negatives.Unigram(counts + 1, seed=seed)
-    dim = 32 if noise == "tree of 32" else 16
+        return 0.0, tfxc.negatives.Unigram(counts + 1, seed=seed)
+    weights = None
+    if arm.endswith("all labels"):
+        ids, splits = data.lists["train"]
+        counts = np.diff(splits)
+        x, y = np.repeat(x, counts, axis=0), ids
+        weights = np.repeat(1 / np.maximum(counts, 1), counts)
+    begun = time.perf_counter()
     tree = tfxc.negatives.LabelTreeSampler(
-        data.num_labels, x.shape[1], dim, seed=seed
+        data.num_labels, x.shape[1], *TREES[noise], seed=seed
     )
-    return tree.fit(x, y)
+    tree.fit(x, y, weights)
+    return time.perf_counter() - begun, tree
 
 
-def model_of(data, arm, sampler, rate, steps):
+def model_of(data, arm, sampler, settings, steps):
     """What ranks, and the model that trains it."""
     import keras
 
     import tfxc
 
-    noise, contrast, _ = ARMS[arm]
+    contrast, (rate, regularizer) = ARMS[arm][1], settings
     x, _ = data.train
     size = data.num_labels, x.shape[1]
     classifier = tfxc.layers.LabelClassifier(
@@ -224,8 +286,7 @@ def model_of(data, arm, sampler, rate, steps):
         model = tfxc.encoders.FullLabelClassifier(*parts, "softmax")
     else:
         model = tfxc.encoders.SampledLabelClassifier(
-            *(*parts, sampler, 1, contrast, REGULARIZER.get(noise, 1e-5)),
-            len(x),
+            *(*parts, sampler, 1, contrast, regularizer), len(x)
         )
     model.compile(keras.optimizers.SGD(0.0), jit_compile=True)
     model.optimizer.build(model.trainable_variables)
@@ -233,25 +294,36 @@ def model_of(data, arm, sampler, rate, steps):
     return tfxc.layers.CorrectedClassifier(classifier, corrects), model
 
 
-def figures(layer, x, y):
+def figures(layer, data, name, arm):
     """Accuracy and log-likelihood; also of the parts of the scores."""
     import tfxc
+
+    x, y = getattr(data, name)
+    ids, splits = data.lists[name]
+    every = arm.endswith("all labels")
+
+    def right(scores, start):
+        best = scores.argmax(axis=1)
+        if not every:
+            return best == y[start:][: len(best)]
+        rows = [
+            ids[splits[row] : splits[row + 1]]
+            for row in range(start, start + len(best))
+        ]
+        return np.array([b in row for b, row in zip(best, rows, strict=True)])
 
     found = {"accuracy": [], "log_likelihood": [], "without_removal": []}
     found["sampler_alone"] = []
     for start in range(0, len(x), 500):
-        block, labels = np.float32(x[start : start + 500]), y[start:][:500]
+        block, labels = x[start : start + 500], y[start:][:500]
         log_p = np.asarray(layer.log_probs(block))
-        found["accuracy"].append(log_p.argmax(axis=1) == labels)
+        found["accuracy"].append(right(log_p, start))
         found["log_likelihood"].append(log_p[np.arange(len(block)), labels])
         tree = getattr(layer, "sampler", None)
         if isinstance(tree, tfxc.negatives.LabelTreeSampler):
             log_q = np.asarray(tree.log_probs(block))
-            for name, scores in (
-                ("without_removal", log_p - log_q),
-                ("sampler_alone", log_q),
-            ):
-                found[name].append(scores.argmax(axis=1) == labels)
+            found["without_removal"].append(right(log_p - log_q, start))
+            found["sampler_alone"].append(right(log_q, start))
     return {
         name: float(np.concatenate(parts).mean())
         * (1 if name == "log_likelihood" else 100)
@@ -260,24 +332,42 @@ def figures(layer, x, y):
     }
 
 
-def summary(curves):
-    """Means over seeds of what arms end at, and when they are good enough."""
-    ends = {arm: [c[-1] for c in by.values()] for arm, by in curves.items()}
-    result = {}
-    for arm, rows in ends.items():
-        result[arm] = {
-            name: statistics.mean(row[name] for row in rows) for name in rows[0]
+def summary(runs):
+    """Of each arm, means over seeds by epochs, and where it ends."""
+    arms = {}
+    for arm, by_epochs in runs.items():
+        lengths = {
+            epochs: means([*seeds.values()])
+            for epochs, seeds in by_epochs.items()
         }
-        accuracies = [row["accuracy"] for row in rows]
-        if len(rows) > 1:
-            result[arm]["deviation"] = statistics.stdev(accuracies)
-        if "uniform" in ends:
-            goal = statistics.mean(r["accuracy"] for r in ends["uniform"])
-            times = [reached(curve, goal) for curve in curves[arm].values()]
-            result[arm]["same_accuracy"] = (
-                None if None in times else statistics.mean(times)
-            )
-    return result
+        end = max(lengths, key=lambda epochs: lengths[epochs]["held_out"])
+        arms[arm] = {"lengths": lengths, "end": end, "usual": usual(lengths)}
+    goal = arms.get("uniform")
+    if goal is not None:
+        goal = goal["lengths"][goal["end"]]["accuracy"]
+        for found in arms.values():
+            rows = found["lengths"].values()
+            found["same_accuracy"] = reached([*rows], goal)
+    return arms
+
+
+def usual(lengths):
+    """The row of the usual number of epochs, or of the only one."""
+    return lengths.get(str(USUAL)) or next(iter(lengths.values()))
+
+
+def means(rows):
+    """The means of rows, and the deviation of their accuracy."""
+    found = {
+        name: statistics.mean(row[name] for row in rows) for name in rows[0]
+    }
+    found["seeds"] = len(rows)
+    found["deviation"] = (
+        statistics.stdev(row["accuracy"] for row in rows)
+        if len(rows) > 1
+        else 0.0
+    )
+    return found
 
 
 def reached(curve, goal):
@@ -297,22 +387,29 @@ def reached(curve, goal):
     return None
 
 
-def draw(curves):
-    """`adversarial_softmax.png`: accuracy against seconds, seed 0."""
+def draw(arms):
+    """`adversarial_softmax.png`: what arms reach in how many seconds."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
-    for arm, by_seed in curves.items():
-        curve = next(iter(by_seed.values()))
+    for arm, found in arms.items():
+        if arm.endswith("all labels"):
+            continue
+        rows = [*found["lengths"].values()]
         for axis, name in zip(
             axes, ("accuracy", "log_likelihood"), strict=True
         ):
-            seconds = [max(row["seconds"], 0.05) for row in curve]
-            axis.plot(seconds, [row[name] for row in curve], label=arm)
-            axis.set(xscale="log", xlabel="seconds", ylabel=name)
+            seconds = [row["seconds"] for row in rows]
+            values = [row[name] for row in rows]
+            axis.plot(seconds, values, "o-", markersize=3, label=arm)
+            axis.set(
+                xscale="log",
+                xlabel="seconds of training, with the fit of the tree",
+                ylabel=name.replace("_", "-"),
+            )
     axes[1].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(RESULTS / "adversarial_softmax.png", dpi=120)

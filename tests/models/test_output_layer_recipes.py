@@ -2,13 +2,14 @@
 
 - their fields have bounds, and combinations that mean nothing are refused with
   what to do, and ScaNN, which has no say in them;
+- fewer queries than dimensions, two labels, and one without a query will do;
 - a run learns, ends in a model that answers as it was measured, and a finished
   run is left alone.
 """
 
 import pytest
 from recipe_cases import SmallRun, dataset_of, refusal
-from train_command import SMALL, run_here, write_small_data
+from train_command import SMALL, metrics_of, run_here, write_small_data
 
 from models import adaptive_softmax, adversarial_softmax, large_margin
 
@@ -82,6 +83,36 @@ def test_wrong_flags(tmp_path, recipe, flags):
     code, output, errors = run_here(command, tmp_path / "cache")
     assert code == 2 and "Traceback" not in output + errors
     assert flags[0] in output + errors and not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "only_one_has_queries"),
+    [
+        ("adversarial_softmax", False),
+        ("adversarial_softmax", True),
+        ("adaptive_softmax", True),
+        ("large_margin", False),
+    ],
+)
+def test_few_queries_of_two_labels(tmp_path, recipe, only_one_has_queries):
+    words = ["red", "white", "rose", "dry"]
+    wine = "".join(f"{word} wine\twine\n" for word in words)
+    tea = "".join(f"{word} tea\ttea\n" for word in words)
+    data, run = tmp_path / "few", tmp_path / "run"
+    data.mkdir()
+    (data / "train.tsv").write_text(
+        wine + (wine if only_one_has_queries else tea)
+    )
+    (data / "test.tsv").write_text(wine + tea)
+    command = [recipe, "--data", data, "--output", run, *SMALL]
+    command += ["--batch-size", 4, "--num-candidates", 8, "--epochs", 6]
+    command += ["--classifier-candidates", 8, "--classifier-epochs", 6]
+    command += ["--cluster-size", 2, "--max-cluster-size", 2]
+    command += ["--fusion", "none", "--seed", 1]
+    code, _, errors = run_here(command, tmp_path / "cache")
+    assert code == 0, errors
+    assert metrics_of(run)["P@1"] >= (50 if only_one_has_queries else 75)
 
 
 @pytest.mark.slow
