@@ -100,6 +100,25 @@ def adaptive():
         )
 
 
+def likelihoods():
+    """The lines of likelihoods, with and without a network that learns."""
+    yield "| | full: log-likelihood | accuracy | adaptive | accuracy |"
+    yield "|---|---|---|---|---|"
+    found = read("adaptive_softmax")["results"]
+    for name, what in (
+        ("likelihood", "a network of two layers learns with it"),
+        ("likelihood, fixed", "fixed features"),
+    ):
+        if name not in found:
+            continue
+        cells = [
+            f"{found[name][kind]['log_likelihood']:.3f} | "
+            f"{found[name][kind]['accuracy']:.1f}"
+            for kind in ("full", "adaptive")
+        ]
+        yield f"| {what} | {' | '.join(cells)} |"
+
+
 def margins():
     """The lines of errors by margin."""
     yield "| | margin | error, % | below that of no margin |"

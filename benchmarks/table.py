@@ -192,6 +192,7 @@ def with_tables(text):
         "accelerator": accelerator(),
         "adversarial": output_layer_tables.adversarial(),
         "adaptive": output_layer_tables.adaptive(),
+        "likelihoods": output_layer_tables.likelihoods(),
         "margins": output_layer_tables.margins(),
     }
     for name, table in tables.items():

@@ -60,7 +60,7 @@ class Recipe(ngame.Recipe):
     """What the classifiers start from: encoded texts of labels, or nothing."""
     tree_dim: int = 16
     """Principal components that the tree sees."""
-    tree_regularizer: float = 0.1
+    tree_regularizer: float = 10.0
     """Strength of the penalty on the squares of its weights."""
     shortlist: int = 0
     """Labels to rank, the likeliest ones by the tree; 0 for all."""

@@ -9,6 +9,10 @@ from tfxc.negatives.label_tree import blank_tree, fit_label_tree
 from tfxc.negatives.sampler import Sampler
 from tfxc.negatives.whitening import whitening
 
+# Of which all nodes are scored by one product: to gather the weights of one
+# node for each draw costs more.
+TOP_LEVELS = 8
+
 
 @keras.saving.register_keras_serializable(package="tfxc")
 class LabelTreeSampler(Sampler):
@@ -118,8 +122,9 @@ class LabelTreeSampler(Sampler):
             (self.depth, *shape), seed=self.draws(seed)
         )
         node, log_q = ops.ones(shape, "int32"), ops.zeros(shape)
+        top = self._top_scores(codes)
         for level in range(self.depth):
-            score = self._scores(codes, node)
+            score = self._scores(codes, node, level, top)
             # Shares are never 1, so that what has no probability is not drawn.
             right = shares[level] > ops.sigmoid(-score)
             log_q = log_q + ops.log_sigmoid(ops.where(right, score, -score))
@@ -129,10 +134,10 @@ class LabelTreeSampler(Sampler):
     def log_prob(self, queries, ids, **batch):
         codes = self.codes(queries)
         leaf = ops.take(self.positions, ids) + 2**self.depth
-        total = 0.0
+        total, top = 0.0, self._top_scores(codes)
         for level in range(self.depth):
             child = leaf // 2 ** (self.depth - level - 1)
-            score = self._scores(codes, child // 2)
+            score = self._scores(codes, child // 2, level, top)
             total = total + ops.log_sigmoid(
                 ops.where(child % 2 == 1, score, -score)
             )
@@ -164,9 +169,9 @@ class LabelTreeSampler(Sampler):
         """
         codes = self.codes(queries)
         nodes = ops.ones((queries.shape[0], 1), "int32")
-        log_q = ops.zeros((queries.shape[0], 1))
-        for _ in range(self.depth):
-            score = self._scores(codes, nodes)
+        log_q, top = ops.zeros((queries.shape[0], 1)), self._top_scores(codes)
+        for level in range(self.depth):
+            score = self._scores(codes, nodes, level, top)
             sides = [ops.log_sigmoid(-score), ops.log_sigmoid(score)]
             log_q = ops.concatenate([log_q + side for side in sides], axis=1)
             nodes = ops.concatenate([2 * nodes, 2 * nodes + 1], axis=1)
@@ -185,8 +190,18 @@ class LabelTreeSampler(Sampler):
         queries = ops.cast(queries, "float32")
         return ops.matmul(queries - self.mean, self.matrix)
 
-    def _scores(self, codes, node):
+    def _top_scores(self, codes):
+        """w . z + b of all nodes of the first levels: `[b, 2^levels]`."""
+        nodes = slice(2 ** min(TOP_LEVELS, self.depth))
+        products = ops.matmul(codes, ops.transpose(self.node_weights[nodes]))
+        return products + self.node_biases[nodes]
+
+    def _scores(self, codes, node, level, top):
         """w . z + b of nodes `[b, n]`, or `[n]` for all queries: `[b, n]`."""
+        if level < TOP_LEVELS:
+            if len(node.shape) == 1:
+                return ops.take(top, node, axis=1)
+            return ops.take_along_axis(top, node, axis=1)
         weights = ops.take(self.node_weights, node, axis=0)
         equation = "bk,nk->bn" if len(node.shape) == 1 else "bk,bnk->bn"
         products = ops.einsum(equation, codes, weights)
