@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfxc.negatives.label_rows import Blocks, Rows, segment_sums
+from tfxc.negatives.label_rows import Blocks, Rows
 from tfxc.negatives.node_regressions import fit_regressions, objective
 
 NEVER = 200.0  # a score of which the sigmoid is 0 or 1 in float32
@@ -169,16 +169,17 @@ def upper_half(scores, labels, node, middles):
 
 
 def first_components(vectors, bounds):
-    """The first principal component of each segment's vectors: `[n, k]`."""
-    counts = np.maximum(np.diff(bounds), 1)[:, None]
-    means = segment_sums(vectors, bounds) / counts
-    moments = np.empty((len(counts), vectors.shape[1], vectors.shape[1]))
-    for column in range(vectors.shape[1]):  # not [L, k, k]
-        moments[:, column] = segment_sums(
-            vectors * vectors[:, column, None], bounds
-        )
-    moments /= counts[:, :, None]
-    moments -= means[:, :, None] * means[:, None]
+    """The first principal component of each segment's vectors: `[n, k]`.
+
+    Segments are of about the same length.
+    """
+    counts = np.diff(bounds)
+    place = bounds[:-1, None] + np.arange(max(counts.max(), 1))
+    inside = (place < bounds[1:, None])[:, :, None]
+    parts = vectors[np.minimum(place, len(vectors) - 1)] * inside
+    counts = np.maximum(counts, 1)[:, None]
+    parts = (parts - parts.sum(axis=1)[:, None] / counts[:, None]) * inside
+    moments = np.matmul(parts.transpose(0, 2, 1), parts) / counts[:, None]
     component = np.linalg.eigh(moments)[1][:, :, -1]
     largest = np.abs(component).argmax(axis=1)[:, None]
     return component * np.sign(np.take_along_axis(component, largest, axis=1))
