@@ -143,3 +143,11 @@ def test_labels_without_rows_are_told_by_nothing():
     assert np.isfinite(tree.weights).all() and np.isfinite(tree.biases).all()
     empty = np.abs(tree.weights).max(axis=1) == 0
     assert empty.sum() > 40
+
+
+def test_a_level_without_a_row_to_split():
+    """The only label with rows is alone in its half of three."""
+    features, _ = rows_of(rows=9)
+    tree = fit_label_tree(abs(features), np.full(9, 1), 3)
+    np.testing.assert_array_equal(tree.positions >> 1, [0, 1, 0])
+    assert (tree.weights[2:] == 0).all() and np.abs(tree.weights[1]).max() > 0

@@ -145,6 +145,15 @@ def test_fewer_rows_than_features_and_a_constant_feature(rng):
     np.testing.assert_allclose(law.sum(axis=1), 1, atol=1e-6)
 
 
+def test_rounding_of_a_constant_feature_is_no_component(rng):
+    x = rng.normal(size=(20000, 3)).astype(np.float32)
+    x[:, 1] = 0.1  # no sum of which is exact
+    _, matrix = whitening(x, 3)
+    np.testing.assert_array_equal(matrix[1], 0)
+    codes = (x - x.mean(axis=0)) @ matrix
+    np.testing.assert_allclose(codes.std(axis=0), [1, 1, 0], atol=1e-3)
+
+
 def test_features_without_any_information():
     x = np.ones((40, 3), np.float32)
     sampler = LabelTreeSampler(4, 3).fit(x, np.arange(40) % 4)

@@ -1,6 +1,7 @@
 """Logistic regressions of many nodes of a tree at once."""
 
 import numpy as np
+from scipy.special import expit
 
 from tfxc.negatives.label_rows import segment_sums
 
@@ -45,6 +46,8 @@ def fit_regressions(
     signs, scores = signs_of(blocks, right), scores_of(blocks, theta)
     value = likelihoods(blocks, signs, scores, theta, regularizer)
     for _ in range(max_steps):
+        if not active.any():
+            break
         gradient, hessian = derivatives(blocks, signs, scores)
         gradient -= 2 * regularizer * theta
         if active[blocks.node].mean() < 0.5:
@@ -69,8 +72,6 @@ def fit_regressions(
         theta = np.where(active[:, None], tried, theta)
         value = np.where(active, found, value)
         active &= gain > tolerance
-        if not active.any():
-            break
     return theta
 
 
@@ -81,7 +82,7 @@ def derivatives(blocks, signs, scores):
         `([nodes, k + 1], [nodes, k + 1, k + 1])`.
     """
     # What is lacking to certainty, below zero for a row that goes left.
-    error = signs / (1 + np.exp(signs * scores))
+    error = signs * expit(-signs * scores)
     curvature = blocks.weights * np.abs(error) * (1 - np.abs(error))
     slopes = (blocks.weights * error)[:, None]
     gradient = np.matmul(slopes, blocks.features)[:, 0]

@@ -5,6 +5,7 @@ import numpy as np
 from tfxc.negatives.checks import finite_chunks
 
 LEAST_SHARE = 1e-10  # of the variance of all features
+LEAST_CHANGE = 1e-6  # of a feature beside its mean: less is rounding
 
 
 def whitening(features, dim):
@@ -32,7 +33,9 @@ def whitening(features, dim):
         moments += rows.T @ rows
     gap = total / count
     mean, moments = near + gap, moments / count - np.outer(gap, gap)
-    scale = np.sqrt(np.diag(moments))
+    variance = np.diag(moments)
+    told = variance > (LEAST_CHANGE * mean) ** 2
+    scale = np.sqrt(np.where(told, variance, 0))
     inverse = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
     values, vectors = np.linalg.eigh(moments * inverse[:, None] * inverse)
     values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
