@@ -14,7 +14,7 @@ after as many epochs of either, with the best of some rates of Adam on held-out
 queries. Below the softmax a network of two layers learns with it, from the
 features of `benchmarks/adversarial_softmax.py`: which tail a label is in, an
 accident of its frequency, has to be a direction of the vectors that the softmax
-sees. On the features as they are (`--fixed`), it is not.
+sees. `--fixed` leaves the network out.
 """
 
 import argparse
