@@ -40,12 +40,12 @@ from prepared_job import prepared_job
 from record import RESULTS, read_results, write_results
 
 DIM, BATCH, TESTED, FITTED = 256, 1024, 5000, 500_000
-LENGTHS, USUAL = (2, 5, 10, 20, 40, 80), 20  # epochs
+LENGTHS, USUAL = (2, 5, 7, 10, 20, 40, 80, 160), 20  # epochs
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-REGULARIZERS = (1e-3, 1e-5, 1e-4, 3e-3)
+REGULARIZERS = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 # Noise, contrast, and epochs.
 ARMS = {
-    "adversarial": ("tree", "negative_sampling", LENGTHS[:-1]),
+    "adversarial": ("tree", "negative_sampling", LENGTHS),
     "adversarial, 32 components": ("tree of 32", "negative_sampling", [USUAL]),
     "adversarial, r = 0.1, alternated": (
         *("published tree", "negative_sampling", [USUAL]),
@@ -207,21 +207,23 @@ def choose(data, arm):
             tried[key] = row["held_out"]
         return tried[key]
 
-    # Uphill from the middle, until it goes down on both sides.
-    best, before = RATES[len(RATES) // 2 - 1], None
-    while best != before:
-        before, place = best, RATES.index(best)
-        best = max(
-            RATES[max(place - 1, 0) : place + 2],
-            key=lambda rate: accuracy(usual, rate, REGULARIZERS[0]),
+    usually = REGULARIZERS[len(REGULARIZERS) // 2 - 1]
+    rate = uphill(RATES, lambda rate: accuracy(usual, rate, usually))
+    regularizer = usually
+    if ARMS[arm][1] != "softmax":
+        regularizer = uphill(
+            REGULARIZERS, lambda strength: accuracy(longer, rate, strength)
         )
-    regularizers = (
-        REGULARIZERS[:1] if ARMS[arm][1] == "softmax" else REGULARIZERS
-    )
-    regularizer = max(
-        regularizers, key=lambda strength: accuracy(longer, best, strength)
-    )
-    return {"rate": best, "regularizer": regularizer, "held_out": tried}
+    return {"rate": rate, "regularizer": regularizer, "held_out": tried}
+
+
+def uphill(values, judge):
+    """The best of values from the middle on, until both beside are worse."""
+    best, before = values[len(values) // 2 - 1], None
+    while best != before:
+        before, place = best, values.index(best)
+        best = max(values[max(place - 1, 0) : place + 2], key=judge)
+    return best
 
 
 def run(data, arm, settings, epochs, seed, sampler, judge_test=True):

@@ -46,15 +46,17 @@ def queries(kind):
 class Batches:
     """Batches of some rows, with the plan of any epoch."""
 
-    def __init__(self, rows=LABELLED, kind=Bags, relevant=None, **options):
+    def __init__(
+        self, rows=LABELLED, kind=Bags, relevant=None, size=SIZE, **options
+    ):
         self.epoch = 0
-        self.shuffled = ShuffledBatches(rows, SIZE, seed=1)
+        self.shuffled = ShuffledBatches(rows, size, seed=1)
         relevant = relevant or lists()
         self.dataset = full_label_batches(
             lambda: (self.epoch, self.order),
             queries(kind),
             relevant,
-            SIZE,
+            size,
             **options,
         )
 
@@ -124,23 +126,29 @@ def test_shapes_are_static(kind, expected):
 
 
 def test_one_label_of_each_query():
-    """Each of its labels as often; a function of the seed."""
+    """Each of its labels as often, by step and seed."""
+
+    def drawn(seed):
+        return Batches(
+            *(np.tile(LABELLED, 400), Bags, None, 1000),
+            every_positive=False,
+            seed=seed,
+        )
+
+    batches = drawn(seed=1)
+    listed, again, other = batches.listed(), batches.listed(), drawn(2).listed()
     seen = {row: [] for row in LABELLED.tolist()}
-    for seed in range(80):
-        batches = Batches(seed=seed, every_positive=False)
-        listed = batches.listed()
-        for rows, batch in zip(batches.order, listed, strict=True):
-            assert batch["positives"].shape == (SIZE, 1)
-            assert (batch["positives"][len(rows) :] == -1).all()
-            for row, [label] in zip(rows, batch["positives"], strict=False):
-                seen[row].append(label)
-    again = Batches(seed=79, every_positive=False).listed()
-    for batch, other in zip(listed, again, strict=True):
-        np.testing.assert_array_equal(batch["positives"], other["positives"])
+    for rows, batch, same in zip(batches.order, listed, again, strict=True):
+        assert batch["positives"].shape == (1000, 1)
+        assert (batch["positives"][len(rows) :] == -1).all()
+        np.testing.assert_array_equal(batch["positives"], same["positives"])
+        for row, [label] in zip(rows, batch["positives"], strict=False):
+            seen[row].append(label)
+    assert not np.array_equal(listed[0]["positives"], other[0]["positives"])
     for row, labels in seen.items():
         ids, counts = np.unique(labels, return_counts=True)
         assert ids.tolist() == sorted(LISTS[row])
-        expected = 80 / len(ids)
+        expected = 400 / len(ids)
         assert (abs(counts - expected) < 5 * expected**0.5).all()
 
 
