@@ -1,7 +1,8 @@
 """Invariants of a search by an output layer:
 
 - it finds what a sort of all its scores finds, for any k and number of queries,
-  also with more labels than a layer is compiled for at once;
+  also with more labels than a layer is compiled for at once, and so does the
+  function to export;
 - filtered labels are not found, and the next ones move up; -1 where none is
   left.
 """
@@ -86,6 +87,10 @@ def test_finds_what_a_sort_finds(kind, rng, monkeypatch):
         )
         assert (ids[:, found:] == -1).all() and ids.shape == (rows, k)
         assert np.isneginf(scores[:, found:]).all()
+        for part, other in zip(
+            search.find(x, found), (scores, ids), strict=True
+        ):
+            np.testing.assert_allclose(part, other[:, :found], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["adaptive", "tree"])

@@ -43,23 +43,35 @@ class LayerSearch:
 
     @functools.cached_property
     def find(self):
-        """`LayerFind`, traced once."""
-        import tensorflow as tf
-
-        num_labels, dim = self.label_vectors.shape
-        return tf.function(
-            LayerFind(self.layer, num_labels),
-            input_signature=[
-                tf.TensorSpec([None, dim], tf.float32),
-                tf.TensorSpec([], tf.int32),
-            ],
-        )
+        """`LayerFind` as a function that can be saved."""
+        return self._function(self._layer_find)
 
     def top_k(self, queries, k, filtered=None):
         """Iterates over blocks of queries; see `exact_top_k`."""
-        return found_by(
-            self.find, len(self.label_vectors), queries, k, filtered
+
+        def find(block, k):
+            branch = int(self._layer_find.branch_of(len(block), k))
+            return self._branches[branch](block, k)
+
+        return found_by(find, len(self.label_vectors), queries, k, filtered)
+
+    @functools.cached_property
+    def _layer_find(self):
+        return LayerFind(self.layer, len(self.label_vectors))
+
+    @functools.cached_property
+    def _branches(self):
+        """The branches alone, of which a search traces what it needs."""
+        return [self._function(branch) for branch in self._layer_find.branches]
+
+    def _function(self, function):
+        import tensorflow as tf
+
+        signature = (
+            tf.TensorSpec([None, self.label_vectors.shape[1]], tf.float32),
+            tf.TensorSpec([], tf.int32),
         )
+        return tf.function(function, input_signature=signature)
 
 
 def found_by(find, num_labels, queries, k, filtered=None):
@@ -126,21 +138,31 @@ class LayerFind:
         self.sizes = [*(n for n in SIZES if n < num_labels), num_labels]
         most = max(BLOCK_SCORES // num_labels, 1)
         self.rows = [min(rows, most) for rows in ROWS]
+        self.branches = [
+            functools.partial(self.in_blocks, rows, size)
+            for rows in self.rows
+            for size in self.sizes
+        ]
 
     def __call__(self, query_vectors, k):
         import tensorflow as tf
 
-        def branch(rows, size):
-            return lambda: self.in_blocks(query_vectors, rows, size, k)
+        return tf.switch_case(
+            self.branch_of(tf.shape(query_vectors)[0], k),
+            [
+                functools.partial(branch, query_vectors, k)
+                for branch in self.branches
+            ],
+        )
 
-        fits = tf.searchsorted(self.sizes, [k])[0]
-        large = tf.cast(tf.shape(query_vectors)[0] > self.rows[0], tf.int32)
-        branches = [
-            branch(rows, size) for rows in self.rows for size in self.sizes
-        ]
-        return tf.switch_case(large * len(self.sizes) + fits, branches)
+    def branch_of(self, num_queries, k):
+        """Which of the branches is for so many queries and results."""
+        import tensorflow as tf
 
-    def in_blocks(self, queries, rows, size, k):
+        large = tf.cast(num_queries > self.rows[0], tf.int32)
+        return large * len(self.sizes) + tf.searchsorted(self.sizes, [k])[0]
+
+    def in_blocks(self, rows, size, queries, k):
         """The first `k` of `size` results, `rows` queries at a time."""
         import tensorflow as tf
 
