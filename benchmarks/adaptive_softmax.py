@@ -7,14 +7,17 @@ Adagrad. The full softmax is the one of `FullLabelClassifier`, in blocks of
 labels. Both take turns in one process; ratios are medians over rounds. Labels
 are as frequent as those of yso-finna-en, in their order, and from there on as
 Zipf has it. Cutoffs are those that `choose_cutoffs` finds for the costs that
-`measure_cost` measures just before.
+`measure_cost` measures just before, with some settings: what divides the
+dimensions of each tail once more, and the least share of rows whose labels are
+in the head.
 
 The likelihood is that of 5,000 test queries of yso-finna-en, one label each,
-after as many epochs of either, with the best of some rates of Adam on held-out
-queries. Below the softmax a network of two layers learns with it, from the
-features of `benchmarks/adversarial_softmax.py`: which tail a label is in, an
-accident of its frequency, has to be a direction of the vectors that the softmax
-sees. `--fixed` leaves the network out.
+after as many epochs of all, with the best of some rates of Adam on held-out
+queries; the settings of the bars are those that are best on these. Below the
+softmax a network of two layers learns with it, from the features of
+`benchmarks/adversarial_softmax.py`: which tail a label is in, an accident of
+its frequency, has to be a direction of the vectors that the softmax sees.
+`--fixed` leaves the network out.
 """
 
 import argparse
@@ -29,7 +32,8 @@ import numpy as np
 from record import read_results, write_results
 
 DIM, BATCH = 256, 1024
-SIZES, NAMED = (10_000, 100_000, 500_000, 1_000_000), 500_000
+SIZES = 10_000, 100_000, 500_000, 1_000_000
+SETTINGS = (4.0, 0.5), (4.0, 0.8), (2.0, 0.8), (1.0, 0.8)
 EPOCHS, WIDTH = 2, 512
 RATES, RATES_FIXED = (1e-3, 2e-3, 4e-3, 8e-3), (1e-2, 3e-2, 1e-1, 3e-1)
 
@@ -58,15 +62,15 @@ def main():
 
     for size in options.sizes:
         row = steps_of(frequencies(dataset, size), options.rounds)
-        results.setdefault("steps", {})[str(size)] = row
+        results["steps"] = results.get("steps", {}) | {str(size): row}
         print(size, row, flush=True)
         save()
     if options.likelihood:
         if not options.features.exists():
             adversarial_softmax.make_features(dataset, options.features)
         name = "likelihood, fixed" if options.fixed else "likelihood"
-        found = results.setdefault(name, {})
-        likelihoods(options.features, options.fixed, found, save)
+        results[name] = {}
+        likelihoods(options.features, options.fixed, results[name], save)
     write_results("adaptive_softmax", command, results)
 
 
@@ -81,18 +85,27 @@ def frequencies(data, size):
 
 
 def steps_of(frequency, rounds):
-    """Seconds of a step of either softmax, in turns, and the cutoffs."""
+    """Seconds of a step of each softmax, in turns, and the cutoffs."""
     import tensorflow as tf
 
     import tfxc
 
     rng = np.random.default_rng(0)
     costs = tfxc.layers.measure_cost()
-    cutoffs = tfxc.layers.choose_cutoffs(frequency, costs, DIM, BATCH)
-    models = {
-        "full": full_model(len(frequency)),
-        "adaptive": adaptive_model(frequency, cutoffs),
-    }
+    models, found = {"full": full_model(len(frequency))}, {}
+    full_cost = tfxc.layers.cost_of([], frequency, costs, DIM, BATCH)
+    for shrink, head_share in SETTINGS:
+        size = DIM, BATCH, shrink
+        cutoffs = tfxc.layers.choose_cutoffs(
+            frequency, costs, *size, head_share=head_share
+        )
+        cost = tfxc.layers.cost_of(cutoffs, frequency, costs, *size)
+        name = name_of(shrink, head_share)
+        models[name] = adaptive_model(frequency, cutoffs, shrink)
+        found[name] = {
+            "cutoffs": cutoffs,
+            "times_faster_predicted": full_cost / cost,
+        }
     steps = {
         name: tf.function(model.train_step, jit_compile=True)
         for name, model in models.items()
@@ -109,17 +122,18 @@ def steps_of(frequency, rounds):
             float(step(batch)["loss"])
             if turn:
                 times[name].append(time.perf_counter() - begun)
-    predicted = {
-        name: tfxc.layers.cost_of(cuts, frequency, costs, DIM, BATCH)
-        for name, cuts in (("full", []), ("adaptive", cutoffs))
-    }
-    pairs = zip(times["full"], times["adaptive"], strict=True)
-    return {
-        "cutoffs": cutoffs,
-        **{name: statistics.median(of) for name, of in times.items()},
-        "times_faster": statistics.median(one / other for one, other in pairs),
-        "times_faster_predicted": predicted["full"] / predicted["adaptive"],
-    }
+    for name, row in found.items():
+        pairs = zip(times["full"], times[name], strict=True)
+        row["seconds"] = statistics.median(times[name])
+        row["times_faster"] = statistics.median(
+            one / other for one, other in pairs
+        )
+    return {"full": statistics.median(times["full"]), "adaptive": found}
+
+
+def name_of(shrink, head_share):
+    """Of a pair of settings."""
+    return f"{shrink:g}, {head_share:g}"
 
 
 def full_model(num_labels):
@@ -137,14 +151,14 @@ def full_model(num_labels):
     return compiled(model, keras.optimizers.SGD(0.0))
 
 
-def adaptive_model(frequency, cutoffs):
+def adaptive_model(frequency, cutoffs, shrink):
     """A softmax with a head and tails."""
     import keras
 
     import tfxc
 
     layer = tfxc.layers.AdaptiveSoftmax(
-        len(frequency), cutoffs, frequencies=frequency
+        len(frequency), cutoffs, shrink, frequencies=frequency
     )
     model = tfxc.encoders.OutputLayerClassifier(
         tfxc.encoders.StoredVectors(DIM, 0.0), None, BATCH, layer
@@ -160,28 +174,41 @@ def compiled(model, optimizer):
 
 
 def likelihoods(features, fixed, found, save):
-    """Log-likelihood and accuracy of either softmax, with its best rate."""
+    """Log-likelihood and accuracy of each softmax, with its best rate."""
     import tfxc
 
     data = adversarial_softmax.Data(np.load(features))
     counts = np.bincount(data.train[1], minlength=data.num_labels) + 1
-    cutoffs = tfxc.layers.choose_cutoffs(
-        np.sort(counts)[::-1], tfxc.layers.measure_cost(), DIM, BATCH
-    )
-    found["cutoffs"] = cutoffs
-    for name, cuts in (("full", []), ("adaptive", cutoffs)):
+    costs = tfxc.layers.measure_cost()
+    arms = {"full": (1.0, [])}
+    for shrink, head_share in SETTINGS:
+        arms[name_of(shrink, head_share)] = (
+            shrink,
+            tfxc.layers.choose_cutoffs(
+                *(np.sort(counts)[::-1], costs, DIM, BATCH, shrink),
+                head_share=head_share,
+            ),
+        )
+    for name, (shrink, cutoffs) in arms.items():
         rows = {}
         for rate in RATES_FIXED if fixed else RATES:
             layer = tfxc.layers.AdaptiveSoftmax(
-                data.num_labels, cuts, frequencies=counts
+                data.num_labels, cutoffs, shrink, frequencies=counts
             )
             rows[str(rate)] = trained(data, layer, rate, fixed)
             print(name, rate, rows[str(rate)], flush=True)
         best = max(rows, key=lambda rate: rows[rate]["held_out"])
-        found[name] = {"rate": float(best), **rows[best], "rates": rows}
+        found[name] = {
+            "cutoffs": cutoffs,
+            "rate": float(best),
+            **rows[best],
+            "rates": rows,
+        }
+        full = found["full"]["log_likelihood"]
+        found[name]["percent_lower"] = 100 * (
+            found[name]["log_likelihood"] / full - 1
+        )
         save()
-    pair = [found[name]["log_likelihood"] for name in ("adaptive", "full")]
-    found["percent_lower"] = 100 * (pair[0] / pair[1] - 1)
 
 
 def trained(data, layer, rate, fixed):

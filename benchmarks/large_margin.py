@@ -6,8 +6,10 @@ digits: scikit-learn's 1,797 images of 8 x 8, three tenths of them for tests,
 another split for each seed; a network of two hidden layers, Adam, 60 epochs.
 Learned features of two dimensions are drawn, as in the paper.
 
-cooking: the recipe `large_margin`, whose encoder trains on with the classifiers
-(`--train-encoder`); error is 100 - P@1 of the output layer on test queries.
+cooking: the recipe `large_margin`; error is 100 - P@1 of the output layer on
+test queries. With the rate that is best on held-out rows without a margin (of
+5e-4, 2e-3 and 5e-3: 73.4, 72.5, 71.5% right with seed 0), and with ten times
+that, by which classifiers without a margin learn their queries by heart.
 
 All settings are those of no margin, whatever the margin is; it comes by and by
 in the first half of the steps.
@@ -23,7 +25,7 @@ from record import RESULTS, read_results, timed_run, write_results
 
 MARGINS = (1, 2, 3, 4)
 EPOCHS, BATCH, WIDTH = 60, 64, 128
-FLAGS = ["--train-encoder"]
+RATES = {"cooking": 5e-4, "cooking, ten times the rate": 5e-3}
 
 
 def main():
@@ -37,8 +39,8 @@ def main():
     options = parser.parse_args()
     command = f"python benchmarks/large_margin.py --data {options.data}"
     results = read_results("large_margin")
-    for dataset in ("digits", "cooking"):
-        if options.only not in (None, dataset):
+    for dataset in ("digits", *RATES):
+        if options.only not in (None, dataset.split(",")[0]):
             continue
         found = results.setdefault(dataset, {})
         for margin in MARGINS:
@@ -47,7 +49,9 @@ def main():
                 errors[str(seed)] = (
                     digits_error(margin, seed)
                     if dataset == "digits"
-                    else cooking_error(margin, seed, options.data)
+                    else cooking_error(
+                        margin, seed, RATES[dataset], options.data
+                    )
                 )
                 print(dataset, margin, seed, errors[str(seed)], flush=True)
             found[str(margin)] |= compared(found, margin)
@@ -71,9 +75,9 @@ def compared(found, margin):
     }
 
 
-def cooking_error(margin, seed, data):
+def cooking_error(margin, seed, rate, data):
     """Percent of test queries whose best label is wrong."""
-    flags = [*FLAGS, "--multiply", margin]
+    flags = ["--multiply", margin, "--classifier-learning-rate", rate]
     _, metrics, _ = timed_run("large_margin", data / "cooking", seed, flags)
     return 100 - metrics["P@1"]
 

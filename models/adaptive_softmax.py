@@ -1,9 +1,9 @@
-"""Adaptive softmax: frequent labels in full, rare ones in few dimensions.
+"""Adaptive softmax: rare labels are looked at by queries that need them.
 
 1. train an encoder of queries and labels (NGAME's module M1), and keep it;
 2. time products of matrices on this machine, and cut the labels, in the order
-   of their frequency, where a step costs least: a head, and tails in ever fewer
-   dimensions, of which a step opens those that its queries need;
+   of their frequency, where a step costs least: a head that has the labels of
+   most queries, and tails, of which a step opens those that its queries need;
 3. train head and tails by the softmax loss over all labels; with
    `train_encoder` the encoder too;
 4. rank by log p, opening a tail only where it may hold one of the best.
@@ -33,8 +33,12 @@ class Recipe(ngame.Recipe):
     """Share of a stored query vector that is hidden from it."""
     cutoffs: tuple[int, ...] = ()
     """Places of the first label of each tail; without any, what costs least."""
-    shrink: float = 4.0
-    """What the dimensions of each tail are divided by once more."""
+    head_share: float = 0.8
+    """Least share of the queries' labels that is in the head, of chosen
+    cutoffs."""
+    shrink: float = 1.0
+    """What the dimensions of each tail are divided by once more; as published,
+    4."""
 
 
 def check(recipe, dataset):
@@ -45,6 +49,7 @@ def check(recipe, dataset):
         {
             "classifier_epochs": (1, None),
             "shrink": (1, None),
+            "head_share": (0, 1),
             "cutoffs": (1, dataset.num_labels - 1),
         },
     )
@@ -88,5 +93,6 @@ def cutoffs_of(recipe, job, counts):
             job.encoder.dim,
             recipe.batch_size,
             recipe.shrink,
+            head_share=recipe.head_share,
         ),
     )

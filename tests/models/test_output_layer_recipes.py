@@ -25,6 +25,7 @@ BOUNDS = [
     (adaptive_softmax, "cutoffs", (0, 4), (1, 4)),
     (adaptive_softmax, "cutoffs", (4, 30), (4, 29)),
     (adaptive_softmax, "shrink", 0.5, 1.0),
+    (adaptive_softmax, "head_share", 1.5, 1.0),
     (large_margin, "multiply", 0, 1),
     (large_margin, "angle", -0.1, 0.5),
     (large_margin, "subtract", -0.1, 0.35),

@@ -54,7 +54,7 @@ def choose_cutoffs(
     batch_size,
     shrink=4.0,
     most_tails=5,
-    head_share=0.5,
+    head_share=0.8,
     least_dim=16,
     candidates=CANDIDATES,
 ):
@@ -63,6 +63,8 @@ def choose_cutoffs(
     Least cost alone would leave the head a few labels, and the rest a handful
     of dimensions: what is learnt of labels is no part of the cost. So the head
     holds the labels of a share of all rows, and no tail has too few dimensions.
+    Where labels are about as frequent, half of the rows in tails cost some
+    percent of the log-likelihood, a fifth of them less (README).
 
     With labels in the order of their frequency, tails are ranges. From the last
     tail on, the cheapest way to cover the labels from i by j tails is the best
