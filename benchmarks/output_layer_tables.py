@@ -61,14 +61,14 @@ def rows():
     report = read("large_margin")
     for dataset, found in report["results"].items():
         falls = [
-            f"{row['fall']:.1f} ± {row['fall_deviation']:.1f}"
+            f"{row['fall']:.2f} ± {row['fall_deviation']:.2f}"
             for margin, row in found.items()
             if margin != "1"
         ]
         yield (
             f"{dataset}: error with a margin of 2, 3, 4 below that without, "
             f"{len(found['1']['errors'])} seeds",
-            "≥ 0, once beyond a deviation",
+            "≥ 0; on one set beyond a deviation",
             ", ".join(falls),
             report["command"],
         )

@@ -4,14 +4,15 @@
 2. time products of matrices on this machine, and cut the labels, in the order
    of their frequency, where a step costs least: a head that has the labels of
    most queries, and tails, of which a step opens those that its queries need;
-3. train head and tails by the softmax loss over all labels; with
-   `train_encoder` the encoder too;
+3. start both from the encoded texts of labels, and train them by the softmax
+   loss over all labels; with `train_encoder` the encoder too;
 4. rank by log p, opening a tail only where it may hold one of the best.
 
 Reference: Grave et al., 2017, Efficient softmax approximation for GPUs, ICML
 """
 
 import dataclasses
+import typing
 
 import numpy as np
 
@@ -19,6 +20,7 @@ import tfxc
 from models import ngame
 
 INDEXES = ("exact",)
+START_QUERIES = 4096  # that a start from texts looks at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Recipe(ngame.Recipe):
 
     classifier_epochs: int = 8
     """Further passes to train the output layer."""
-    classifier_learning_rate: float = 5e-3
+    classifier_learning_rate: float = 1e-3
     """Its rate (Adam), and that of other weights of an encoder that trains."""
-    classifier_dropout: float = 0.0
+    classifier_dropout: float = 0.5
     """Share of a stored query vector that is hidden from it."""
     cutoffs: tuple[int, ...] = ()
     """Places of the first label of each tail; without any, what costs least."""
+    start: typing.Literal["texts", "random"] = "texts"
+    """What the layer starts from: encoded texts of labels, or nothing."""
     head_share: float = 0.8
     """Least share of the queries' labels that is in the head, of chosen
     cutoffs."""
@@ -75,9 +79,17 @@ def train_layer(recipe, job, history):
         cutoffs_of(recipe, job, counts),
         recipe.shrink,
         frequencies=counts,
+        head_bias=True,
         seed=recipe.seed,
     )
     side = tfxc.training.QuerySide(recipe, job)
+    if recipe.start == "texts":
+        rows = np.random.default_rng(recipe.seed).permutation(job.rows)
+        tfxc.layers.start_adaptive_softmax(
+            layer,
+            side.label_vectors / recipe.temperature,
+            job.query_vectors(np.sort(rows[:START_QUERIES]), np.float16),
+        )
     return tfxc.training.train_output_layer(side, layer, history)
 
 

@@ -37,7 +37,7 @@ class Recipe(ngame.Recipe):
     """Further passes to train the classifiers."""
     classifier_learning_rate: float = 0.1
     """Rate of the classifiers (row-wise Adagrad)."""
-    classifier_dropout: float = 0.0
+    classifier_dropout: float = 0.5
     """Share of a stored query vector that is hidden from the classifiers."""
     noise: typing.Literal["tree", "uniform", "unigram"] = "tree"
     """What the classifiers' negatives are drawn by."""
@@ -54,7 +54,7 @@ class Recipe(ngame.Recipe):
     """Whether what draws were likely by is added to the scores again."""
     num_noise: int = 1
     """Labels drawn for each query."""
-    regularizer: float = 1e-3
+    regularizer: float = 1e-2
     """Strength of the penalty on the squares of softmax scores."""
     start: typing.Literal["texts", "zeros"] = "texts"
     """What the classifiers start from: encoded texts of labels, or nothing."""

@@ -5,6 +5,9 @@ the encoding of its text.
 """
 
 from tfxc.layers.adaptive_softmax import AdaptiveSoftmax as AdaptiveSoftmax
+from tfxc.layers.adaptive_start import (
+    start_adaptive_softmax as start_adaptive_softmax,
+)
 from tfxc.layers.corrected_classifier import (
     CorrectedClassifier as CorrectedClassifier,
 )
