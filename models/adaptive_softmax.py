@@ -30,7 +30,7 @@ class Recipe(ngame.Recipe):
     classifier_epochs: int = 8
     """Further passes to train the output layer."""
     classifier_learning_rate: float = 1e-3
-    """Its rate (Adam), and that of other weights of an encoder that trains."""
+    """Its rate (Adam)."""
     classifier_dropout: float = 0.5
     """Share of a stored query vector that is hidden from it."""
     cutoffs: tuple[int, ...] = ()

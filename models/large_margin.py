@@ -32,8 +32,7 @@ class Recipe(ngame.Recipe):
     classifier_epochs: int = 8
     """Further passes to train the classifiers."""
     classifier_learning_rate: float = 5e-3
-    """Their rate (Adam), and that of other weights of an encoder that
-    trains."""
+    """Their rate (Adam)."""
     multiply: int = 2
     """What the angle to the right label is multiplied by; 1 for no margin."""
     angle: float = 0.0

@@ -1,7 +1,7 @@
 """Invariants of an encoder that is trained with any output layer:
 
 - a step moves the layer and the encoder by the gradient of the layer's loss,
-  as one model would, and padding moves nothing;
+  as one model would, each by its optimiser, and padding moves nothing;
 - training lowers the loss under jit, with either kind of layer and an encoder
   of tokens, and compiles once;
 - a saved model trains on as the one that was saved.
@@ -34,11 +34,11 @@ def layer_of(kind):
     return MarginSoftmax(LABELS, multiply=2, easing={"rate": 0.05})
 
 
-def model_of(kind, optimizer, encoder=None):
+def model_of(kind, optimizer, encoder=None, of_layer=None):
     bags = encoder is None
     encoder = encoder or BagEncoder(TOKENS, DIM, hidden=5)
     rows = RowAdagrad(TOKENS, 0.3, initial=0.2) if bags else None
-    model = OutputLayerClassifier(encoder, rows, SIZE, layer_of(kind))
+    model = OutputLayerClassifier(encoder, rows, SIZE, layer_of(kind), of_layer)
     model.compile(optimizer, jit_compile=True)
     optimizer.build(model.trainable_variables)  # else traced once more
     return model
@@ -57,9 +57,11 @@ def first(batches):
     return tf.nest.map_structure(lambda part: tf.constant(part[0]), batches)
 
 
+@pytest.mark.parametrize("of_layer", [None, 0.3])
 @pytest.mark.parametrize("kind", ["adaptive", "margin"])
-def test_a_step(rng, kind):
-    model = model_of(kind, keras.optimizers.SGD(0.1))
+def test_a_step(rng, kind, of_layer):
+    another = keras.optimizers.SGD(of_layer) if of_layer else None
+    model = model_of(kind, keras.optimizers.SGD(0.1), of_layer=another)
     batch = first(batches_of(rng))
     layer, encoder = model.layer, model.encoder
     variables = layer.trainable_variables + encoder.trainable_variables
@@ -77,9 +79,10 @@ def test_a_step(rng, kind):
     for variable, old, gradient in zip(
         variables, before, gradients, strict=True
     ):
-        np.testing.assert_allclose(variable, old - 0.1 * gradient, atol=1e-5)
-        # The encoder's first dense layer has none yet.
         own = any(variable is weight for weight in layer.weights)
+        rate = of_layer if own and of_layer else 0.1
+        np.testing.assert_allclose(variable, old - rate * gradient, atol=1e-5)
+        # The encoder's first dense layer has none yet.
         assert not own or np.abs(gradient).max() > 1e-4
     assert losses[-1] == 0, "of padding"
 
@@ -135,14 +138,19 @@ def test_compiles_once():
     assert "Compilation of XLA executable" not in after
 
 
-@pytest.mark.parametrize("kind", ["adaptive", "margin"])
-def test_a_saved_model_trains_on(rng, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "of_layer"), [("adaptive", None), ("margin", None), ("margin", 1)]
+)
+def test_a_saved_model_trains_on(rng, tmp_path, kind, of_layer):
     batches = batches_of(rng, 4)
     vectors = rng.normal(size=(4, SIZE, DIM)).astype(np.float32)
     data = {"query": {"vectors": vectors}, "positives": batches["positives"]}
     data = tf.data.Dataset.from_tensor_slices(data)
     encoder = StoredVectors(DIM, 0.0)
-    model = model_of(kind, keras.optimizers.Adam(0.02), encoder)
+    model = model_of(
+        *(kind, keras.optimizers.Adam(0.02), encoder),
+        of_layer and keras.optimizers.Adam(0.05),
+    )
     model.fit(data, verbose=0, shuffle=False)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

@@ -19,6 +19,7 @@ EPOCHS += ["--temperature", 0.1]
 CHUNKS = ["--chunk-rows", 8]
 DRAWS = ["--batch-size", 16, "--num-candidates", 16, "--num-negatives", 8]
 DRAWS += ["--uniform-steps", 4, "--refresh-steps", 4]
+LAYER = ["--train-encoder", "--classifier-epochs", 2]
 
 
 @pytest.fixture
@@ -36,6 +37,9 @@ def weights(tmp_path):
         ["dexml", *EPOCHS, *CHUNKS, "--mixed-precision", "bfloat16"],
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
         ["dynamic_index", *EPOCHS, *CHUNKS, *DRAWS],
+        ["adversarial_softmax", *EPOCHS, *CHUNKS, *LAYER],
+        ["adaptive_softmax", *EPOCHS, *CHUNKS, *LAYER],
+        ["large_margin", *EPOCHS, *CHUNKS, *LAYER],
     ],
 )
 def test_a_run(tmp_path, weights, arguments):

@@ -1,6 +1,7 @@
 """Checkpoints: every variable of a model, all of them or none."""
 
 import pathlib
+import re
 import shutil
 
 from tfxc.data.arrays import read_arrays, remove_abandoned, write_arrays
@@ -67,13 +68,17 @@ def finished(folder):
 def _variables(model):
     """`{name: variable}` of the model and its optimiser.
 
-    The names do not depend on how many models the program has made before.
+    The names do not depend on how many models the program has made before:
+    Keras numbers its layers, and an optimiser's variables have their names.
     """
     if not model.optimizer.built:
         # Else the first step builds it, and is traced twice for that.
         model.optimizer.build(model.trainable_variables)
     return {
-        **{f"model/{i} {v.name}": v for i, v in enumerate(model.variables)},
+        **{
+            f"model/{i} {re.sub('_[0-9]+', '', v.name)}": v
+            for i, v in enumerate(model.variables)
+        },
         **{
             f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables)
         },

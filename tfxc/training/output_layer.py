@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import typing
 
+import keras
 import numpy as np
 
 from tfxc.batching import NEVER, Curriculum
@@ -11,6 +12,7 @@ from tfxc.data.tokens.vectors import Vectors
 from tfxc.encoders import OutputLayerClassifier, StoredVectors
 from tfxc.search import LayerSearch
 from tfxc.training.checkpoint import finished
+from tfxc.training.schedules import LinearDecay
 from tfxc.training.text_recipe import dense_optimizer, row_optimizer
 from tfxc.training.trained import Trained
 
@@ -97,22 +99,22 @@ def train_output_layer(
         history: Of the encoder.
         make_model: Function `(encoder, row optimiser or None) ->
             QueryClassifier`; if left out, the layer itself is trained by its
-            loss, see `tfxc.encoders.OutputLayerClassifier`.
+            loss (Adam), see `tfxc.encoders.OutputLayerClassifier`.
         every_positive: See `Job.train`.
     """
     recipe, job, steps = side.recipe, side.job, side.steps
     parts = side.encoder, row_optimizer(recipe, side.encoder, steps)
-    model = (
-        make_model(*parts)
-        if make_model
-        else OutputLayerClassifier(
-            *(*parts, recipe.batch_size, layer), recipe.chunk_rows or None
+    if make_model:
+        model = make_model(*parts)
+    else:
+        rate = LinearDecay(
+            recipe.classifier_learning_rate, steps, recipe.warmup
         )
-    )
-    rates = dataclasses.replace(
-        recipe, dense_learning_rate=recipe.classifier_learning_rate
-    )
-    model.compile(dense_optimizer(rates, steps), jit_compile=True)
+        model = OutputLayerClassifier(
+            *(*parts, recipe.batch_size, layer, keras.optimizers.Adam(rate)),
+            recipe.chunk_rows or None,
+        )
+    model.compile(dense_optimizer(recipe, steps), jit_compile=True)
     search = LayerSearch(layer, side.label_vectors)
     history = job.train(
         model,
