@@ -8,7 +8,8 @@ they come from a model of the data that is fitted once, in a minute:
 2. fit a balanced binary tree of logistic regressions to 16 principal components
    of the query vectors: q(y | x), of which a draw takes one step a level;
 3. train the classifiers on right labels and draws of the tree, by sampled rows
-   alone; with `train_encoder` the encoder too;
+   alone; with `train_encoder` the encoder too, whose queries the tree is fitted
+   to anew before each epoch;
 4. rank by w_y . x + b_y + log q(y | x): what classifiers did not have to learn,
    as the tree knew it, is added again.
 
@@ -21,6 +22,7 @@ softmax approximation, ICLR
 import dataclasses
 import typing
 
+import keras
 import numpy as np
 
 import tfxc
@@ -104,9 +106,17 @@ def train_layer(recipe, job, history):
     """The output layer, after the encoder: `tfxc.training.Trained`."""
     side = tfxc.training.QuerySide(recipe, job)
     classifier = classifier_of(recipe, side)
-    sampler, removal = None, None
+    sampler, removal, callbacks = None, None, []
     if recipe.contrast != "softmax":
         sampler = sampler_of(recipe, side)
+        if recipe.noise == "tree":
+            callbacks = [
+                keras.callbacks.LambdaCallback(
+                    on_epoch_begin=lambda epoch, _: fit_tree(
+                        recipe, side, sampler, epoch
+                    )
+                )
+            ]
     if recipe.contrast == "negative_sampling" and recipe.bias_removal:
         removal = sampler
     layer = tfxc.layers.CorrectedClassifier(
@@ -129,7 +139,7 @@ def train_layer(recipe, job, history):
         )
 
     return tfxc.training.train_output_layer(
-        side, layer, history, model, every_positive=False
+        side, layer, history, model, every_positive=False, callbacks=callbacks
     )
 
 
@@ -145,19 +155,26 @@ def classifier_of(recipe, side):
 
 
 def sampler_of(recipe, side):
-    """What draws negatives; a tree is fitted to vectors of the queries."""
+    """What draws negatives, a tree that is yet to be fitted."""
     relevant, seed = side.relevant.take(side.rows), recipe.seed
     num_labels = relevant.num_columns
     if recipe.noise == "uniform":
         return tfxc.negatives.Uniform(num_labels, seed)
     if recipe.noise == "unigram":
         return tfxc.negatives.Unigram(relevant.counts() + 1, seed=seed)
-    tree = tfxc.negatives.LabelTreeSampler(
+    return tfxc.negatives.LabelTreeSampler(
         *(num_labels, side.encoder.dim, recipe.tree_dim),
         regularizer=recipe.tree_regularizer,
         seed=seed,
     )
-    if side.begun():  # the checkpoint has the tree in it
-        return tree
-    one = tfxc.data.one_of_each(relevant, np.random.default_rng(seed))
-    return tree.fit(side.bank, one.ids)
+
+
+def fit_tree(recipe, side, tree, epoch):
+    """Fits it to vectors of the queries, and one label of each."""
+    if epoch and not recipe.train_encoder:
+        return
+    job = side.job
+    vectors = job.query_vectors(job.rows, np.float16) if epoch else side.bank
+    relevant = side.relevant.take(side.rows)
+    rng = np.random.default_rng([recipe.seed, epoch])
+    tree.fit(vectors, tfxc.data.one_of_each(relevant, rng).ids)

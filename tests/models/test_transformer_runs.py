@@ -19,7 +19,7 @@ EPOCHS += ["--temperature", 0.1]
 CHUNKS = ["--chunk-rows", 8]
 DRAWS = ["--batch-size", 16, "--num-candidates", 16, "--num-negatives", 8]
 DRAWS += ["--uniform-steps", 4, "--refresh-steps", 4]
-LAYER = ["--train-encoder", "--classifier-epochs", 2]
+LAYER = ["--train-encoder", "--classifier-epochs", 4]
 
 
 @pytest.fixture
@@ -38,7 +38,6 @@ def weights(tmp_path):
         ["renee", *EPOCHS, *CHUNKS, "--classifier-epochs", 2],
         ["dynamic_index", *EPOCHS, *CHUNKS, *DRAWS],
         ["adversarial_softmax", *EPOCHS, *CHUNKS, *LAYER],
-        ["adaptive_softmax", *EPOCHS, *CHUNKS, *LAYER],
         ["large_margin", *EPOCHS, *CHUNKS, *LAYER],
     ],
 )
@@ -48,7 +47,8 @@ def test_a_run(tmp_path, weights, arguments):
     options = ["--encoder", weights, *options]
     small = SmallRun(tmp_path, name, *options, words=words)
     assert "encoder 15/15" in small.output
-    assert ("classifier 2/2" in small.output) == (2 in options)
+    has_classifiers = "--classifier-epochs" in options
+    assert ("classifier 2/" in small.output) == has_classifiers
     assert small.metrics["P@1"] > 60, "two in 26 are right by chance"
     # Under XLA and when serving, bfloat16 is rounded at other places.
     close = 5 if "bfloat16" in options else 1

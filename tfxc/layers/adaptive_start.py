@@ -53,7 +53,9 @@ def start_adaptive_softmax(layer, label_vectors, queries):
         totals = log_totals(queries, block)
         tokens.append(np.linalg.lstsq(seen, totals, rcond=None)[0])
     head = label_vectors[: layer.head_size]
-    columns = np.array([*head, *(token[: size[1]] for token in tokens)])
+    columns = np.concatenate(
+        [head, *(token[None, : size[1]] for token in tokens)]
+    )
     layer.head.assign(columns.T)
     if layer.bias is not None:
         layer.bias.assign([0.0] * len(head) + [token[-1] for token in tokens])

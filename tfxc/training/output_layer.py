@@ -11,7 +11,6 @@ from tfxc.batching import NEVER, Curriculum
 from tfxc.data.tokens.vectors import Vectors
 from tfxc.encoders import OutputLayerClassifier, StoredVectors
 from tfxc.search import LayerSearch
-from tfxc.training.checkpoint import finished
 from tfxc.training.schedules import LinearDecay
 from tfxc.training.text_recipe import dense_optimizer, row_optimizer
 from tfxc.training.trained import Trained
@@ -81,14 +80,14 @@ class QuerySide:
         batches = -(-len(self.rows) // recipe.batch_size)
         return recipe.classifier_epochs * batches
 
-    def begun(self):
-        """Whether there is a checkpoint, which the phase will go on from."""
-        folder = self.job.run.folder / "checkpoints" / PHASE
-        return bool(finished(folder))
-
 
 def train_output_layer(
-    side, layer, history, make_model=None, every_positive=True
+    side,
+    layer,
+    history,
+    make_model=None,
+    every_positive=True,
+    callbacks=(),
 ):
     """Trains an output layer: the `Trained` run that ranks by it.
 
@@ -101,6 +100,7 @@ def train_output_layer(
             QueryClassifier`; if left out, the layer itself is trained by its
             loss (Adam), see `tfxc.encoders.OutputLayerClassifier`.
         every_positive: See `Job.train`.
+        callbacks: See `Job.train`.
     """
     recipe, job, steps = side.recipe, side.job, side.steps
     parts = side.encoder, row_optimizer(recipe, side.encoder, steps)
@@ -129,6 +129,7 @@ def train_output_layer(
         every_positive=every_positive,
         token_dropout=recipe.token_dropout if recipe.train_encoder else 0.0,
         history=history,
+        callbacks=callbacks,
     )
     if recipe.train_encoder:
         search = LayerSearch(layer, job.label_vectors())
