@@ -11,11 +11,19 @@ is that of the best label for test queries, evenly spaced 5,000 of them;
 log-likelihood is that of a softmax. Times are of the steps alone, but for the
 fit of the tree, which counts, where it draws.
 
-All arms train for 20 epochs, the full softmax for 2; the tree and uniform draws
-also for fewer and for more (up to 80 and 160), anew each time. An arm ends at
-the number of epochs that is best on held-out rows; "same accuracy" is the time
-that an arm needs to be as good as uniform draws in their end, between its
-numbers of epochs by a line.
+All arms train for 20 epochs; the tree and uniform draws also for fewer and for
+more (up to 80 and 160), anew each time. An arm ends at the number of epochs
+that is best on held-out rows; "same accuracy" is the time that an arm needs to
+be as good as uniform draws in their end, between its numbers of epochs by a
+line. The full softmax is in `benchmarks/adaptive_softmax.py`.
+
+`--signals` looks at what one draw teaches after some epochs: for test queries
+and their label, with xi the scores and q the law of the draws,
+
+```
+slope    mean of sigmoid(xi) under q, which is the gradient at a drawn score
+ratio    |mean of the gradient at all scores|^2 by its variance over draws
+```
 
 `--fit` times the fit of the tree to 500,000 rows (those of the data, again and
 again) with what the paper does.
@@ -45,7 +53,9 @@ REGULARIZERS = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 # Noise, contrast, and epochs.
 ARMS = {
     "adversarial": ("tree", "negative_sampling", LENGTHS[:-1]),
-    "adversarial, 32 components": ("tree of 32", "negative_sampling", [USUAL]),
+    "adversarial, 32 components": (
+        *("tree of 32", "negative_sampling", [USUAL, LENGTHS[-2]]),
+    ),
     "adversarial, r = 0.1, alternated": (
         *("published tree", "negative_sampling", [USUAL]),
     ),
@@ -59,7 +69,6 @@ ARMS = {
     "augment and reduce": ("uniform", "augment_and_reduce", [USUAL]),
     "adversarial, all labels": ("tree", "negative_sampling", [USUAL]),
     "uniform, all labels": ("uniform", "negative_sampling", [USUAL]),
-    "full softmax": ("uniform", "softmax", [2]),
 }
 # What is best by 40 epochs, and worse by 160.
 PENALTIES = {"uniform, more regularised": 1e-2}
@@ -81,6 +90,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=range(3))
     parser.add_argument("--choose", action="store_true")
     parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--signals", action="store_true")
     parser.add_argument(
         "--features",
         type=pathlib.Path,
@@ -101,6 +111,9 @@ def main():
 
     if options.fit:
         results["fit"] = seconds_of_fit(data)
+        options.arm = []
+    if options.signals:
+        results["signals"] = signals(data, chosen)
         options.arm = []
     for arm in options.arm:
         base, *more = arm.split(",")
@@ -212,11 +225,9 @@ def choose(data, arm):
 
     usually = REGULARIZERS[len(REGULARIZERS) // 2 - 1]
     rate = uphill(RATES, lambda rate: accuracy(usual, rate, usually))
-    regularizer = usually
-    if ARMS[arm][1] != "softmax":
-        regularizer = uphill(
-            REGULARIZERS, lambda strength: accuracy(lengths[-1], rate, strength)
-        )
+    regularizer = uphill(
+        REGULARIZERS, lambda strength: accuracy(lengths[-1], rate, strength)
+    )
     return {"rate": rate, "regularizer": regularizer, "held_out": tried}
 
 
@@ -229,8 +240,54 @@ def uphill(values, judge):
     return best
 
 
+def signals(data, chosen):
+    """What a draw teaches, by arm and epochs, see above."""
+    found = {}
+    for arm in ("uniform", "adversarial"):
+        settings = chosen[arm]["rate"], chosen[arm]["regularizer"]
+        _, sampler = sampler_of(arm, data, 0)
+        for epochs in (2, USUAL, 2 * USUAL):
+            layer, _ = trained(data, arm, settings, epochs, 0, sampler)
+            row = signal(layer.classifier, sampler, *data.test)
+            print(arm, epochs, row, flush=True)
+            found.setdefault(arm, {})[str(epochs)] = row
+    return found
+
+
+def signal(classifier, sampler, x, y):
+    """`{"slope", "ratio"}`, means over queries."""
+    from scipy.special import expit
+
+    slopes, ratios = [], []
+    for start in range(0, len(x), 500):
+        block, right = x[start : start + 500], y[start : start + 500, None]
+        table = np.asarray(classifier.table)
+        scores = np.asarray(classifier.inputs(block)) @ table.T
+        q, taken = np.exp(sampler.law(block)), expit(scores)
+        mean = q * taken
+        slopes.append(mean.sum(axis=1))
+        variance = (mean * taken).sum(axis=1) - (mean**2).sum(axis=1)
+        own = np.take_along_axis(mean + taken, right, axis=1) - 1
+        np.put_along_axis(mean, right, own, axis=1)
+        ratios.append((mean**2).sum(axis=1) / variance)
+    return {
+        "slope": float(np.concatenate(slopes).mean()),
+        "ratio": float(np.median(np.concatenate(ratios))),
+    }
+
+
 def run(data, arm, settings, epochs, seed, sampler, judge_test=True):
     """Trains, and returns `{"seconds": of the steps, ...}` of the end."""
+    layer, seconds = trained(data, arm, settings, epochs, seed, sampler)
+    row = {"seconds": seconds}
+    row["held_out"] = figures(layer, data, "held_out", arm)["accuracy"]
+    if judge_test:
+        row |= figures(layer, data, "test", arm)
+    return row
+
+
+def trained(data, arm, settings, epochs, seed, sampler):
+    """`(what ranks, seconds of the steps)`."""
     import tensorflow as tf
 
     import tfxc
@@ -255,11 +312,7 @@ def run(data, arm, settings, epochs, seed, sampler, judge_test=True):
             step(batch)
             spent += 0.0 if compiles else time.perf_counter() - begun
             compiles = False
-    row = {"seconds": spent}
-    row["held_out"] = figures(layer, data, "held_out", arm)["accuracy"]
-    if judge_test:
-        row |= figures(layer, data, "test", arm)
-    return row
+    return layer, spent
 
 
 def sampler_of(arm, data, seed):
@@ -312,12 +365,9 @@ def model_of(data, arm, sampler, settings, steps):
         *(tfxc.encoders.StoredVectors(size[1], 0.0), None, BATCH),
         *(classifier, rows),
     )
-    if contrast == "softmax":
-        model = tfxc.encoders.FullLabelClassifier(*parts, "softmax")
-    else:
-        model = tfxc.encoders.SampledLabelClassifier(
-            *(*parts, sampler, 1, contrast, regularizer), len(x)
-        )
+    model = tfxc.encoders.SampledLabelClassifier(
+        *(*parts, sampler, 1, contrast, regularizer), len(x)
+    )
     model.compile(keras.optimizers.SGD(0.0), jit_compile=True)
     model.optimizer.build(model.trainable_variables)
     corrects = sampler if contrast == "negative_sampling" else None
