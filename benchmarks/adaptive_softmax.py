@@ -85,50 +85,53 @@ def frequencies(data, size):
 
 
 def steps_of(frequency, rounds):
-    """Seconds of a step of each softmax, in turns, and the cutoffs."""
-    import tensorflow as tf
-
+    """Seconds of a step of each softmax, in turns with the full one."""
     import tfxc
 
-    rng = np.random.default_rng(0)
     costs = tfxc.layers.measure_cost()
-    models, found = {"full": full_model(len(frequency))}, {}
+    full = full_model(len(frequency))
     full_cost = tfxc.layers.cost_of([], frequency, costs, DIM, BATCH)
+    found, of_full = {}, []
     for shrink, head_share in SETTINGS:
         size = DIM, BATCH, shrink
         cutoffs = tfxc.layers.choose_cutoffs(
             frequency, costs, *size, head_share=head_share
         )
         cost = tfxc.layers.cost_of(cutoffs, frequency, costs, *size)
-        name = name_of(shrink, head_share)
-        models[name] = adaptive_model(frequency, cutoffs, shrink)
-        found[name] = {
+        model = adaptive_model(frequency, cutoffs, shrink)
+        pairs = in_turns(frequency, [full, model], rounds)
+        of_full += [one for one, _ in pairs]
+        found[name_of(shrink, head_share)] = {
             "cutoffs": cutoffs,
+            "seconds": statistics.median(other for _, other in pairs),
+            "times_faster": statistics.median(a / b for a, b in pairs),
             "times_faster_predicted": full_cost / cost,
         }
-    steps = {
-        name: tf.function(model.train_step, jit_compile=True)
-        for name, model in models.items()
-    }
+    return {"full": statistics.median(of_full), "adaptive": found}
+
+
+def in_turns(frequency, models, rounds):
+    """Seconds of a step of each model, `[rounds]` tuples."""
+    import tensorflow as tf
+
+    steps = [
+        tf.function(model.train_step, jit_compile=True) for model in models
+    ]
+    rng = np.random.default_rng(0)
     share = np.cumsum(frequency) / frequency.sum()
-    times = {name: [] for name in steps}
-    for turn in range(rounds + 1):
+    turns = []
+    for _ in range(rounds + 1):
         labels = np.searchsorted(share, rng.random((BATCH, 1))).astype("int32")
         x = rng.normal(size=(BATCH, DIM)).astype(np.float32)
         batch = {"query": {"vectors": x}, "positives": labels}
         batch = tf.nest.map_structure(tf.constant, batch)
-        for name, step in steps.items():
+        times = []
+        for step in steps:
             begun = time.perf_counter()
             float(step(batch)["loss"])
-            if turn:
-                times[name].append(time.perf_counter() - begun)
-    for name, row in found.items():
-        pairs = zip(times["full"], times[name], strict=True)
-        row["seconds"] = statistics.median(times[name])
-        row["times_faster"] = statistics.median(
-            one / other for one, other in pairs
-        )
-    return {"full": statistics.median(times["full"]), "adaptive": found}
+            times.append(time.perf_counter() - begun)
+        turns.append(tuple(times))
+    return turns[1:]  # the first compiles
 
 
 def name_of(shrink, head_share):

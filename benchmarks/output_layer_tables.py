@@ -137,7 +137,7 @@ def likelihoods():
         ("likelihood", "a network of two layers learns with it"),
         ("likelihood, fixed", "fixed features"),
     ):
-        found = read("adaptive_softmax")["results"][name]
+        found = read("adaptive_softmax")["results"].get(name, {})
         for settings, row in found.items():
             yield (
                 f"| {what} | {settings} | {listed(row['cutoffs'])} | "
