@@ -110,6 +110,18 @@ def adversarial():
             yield f"| {arm} ({row['seeds']}) | {' | '.join(cells)} |"
 
 
+def signals():
+    """The lines of what one draw teaches."""
+    yield "| | epochs | slope of a draw | signal by noise |"
+    yield "|---|---|---|---|"
+    for arm, found in read("adversarial_softmax")["results"]["signals"].items():
+        for epochs, row in found.items():
+            yield (
+                f"| {arm} | {epochs} | {row['slope']:.2f} | "
+                f"{row['ratio']:.3f} |"
+            )
+
+
 def adaptive():
     """The lines of the time of a step with an adaptive softmax."""
     yield (

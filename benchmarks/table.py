@@ -191,6 +191,7 @@ def with_tables(text):
         "gap": gap(),
         "accelerator": accelerator(),
         "adversarial": output_layer_tables.adversarial(),
+        "signals": output_layer_tables.signals(),
         "adaptive": output_layer_tables.adaptive(),
         "likelihoods": output_layer_tables.likelihoods(),
         "margins": output_layer_tables.margins(),

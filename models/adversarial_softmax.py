@@ -177,4 +177,5 @@ def fit_tree(recipe, side, tree, epoch):
     vectors = job.query_vectors(job.rows, np.float16) if epoch else side.bank
     relevant = side.relevant.take(side.rows)
     rng = np.random.default_rng([recipe.seed, epoch])
-    tree.fit(vectors, tfxc.data.one_of_each(relevant, rng).ids)
+    one = tfxc.data.one_of_each(relevant, rng)
+    tree.fit(vectors, one.ids)
