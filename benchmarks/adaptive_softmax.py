@@ -89,7 +89,7 @@ def steps_of(frequency, rounds):
     import tfxc
 
     costs = tfxc.layers.measure_cost()
-    full = full_model(len(frequency))
+    full = compiled_step(full_model(len(frequency)))
     full_cost = tfxc.layers.cost_of([], frequency, costs, DIM, BATCH)
     found, of_full = {}, []
     for shrink, head_share in SETTINGS:
@@ -98,8 +98,8 @@ def steps_of(frequency, rounds):
             frequency, costs, *size, head_share=head_share
         )
         cost = tfxc.layers.cost_of(cutoffs, frequency, costs, *size)
-        model = adaptive_model(frequency, cutoffs, shrink)
-        pairs = in_turns(frequency, [full, model], rounds)
+        step = compiled_step(adaptive_model(frequency, cutoffs, shrink))
+        pairs = in_turns(frequency, [full, step], rounds)
         of_full += [one for one, _ in pairs]
         found[name_of(shrink, head_share)] = {
             "cutoffs": cutoffs,
@@ -110,13 +110,17 @@ def steps_of(frequency, rounds):
     return {"full": statistics.median(of_full), "adaptive": found}
 
 
-def in_turns(frequency, models, rounds):
-    """Seconds of a step of each model, `[rounds]` tuples."""
+def compiled_step(model):
+    """A step of training."""
     import tensorflow as tf
 
-    steps = [
-        tf.function(model.train_step, jit_compile=True) for model in models
-    ]
+    return tf.function(model.train_step, jit_compile=True)
+
+
+def in_turns(frequency, steps, rounds):
+    """Seconds of each step, `[rounds]` tuples."""
+    import tensorflow as tf
+
     rng = np.random.default_rng(0)
     share = np.cumsum(frequency) / frequency.sum()
     turns = []

@@ -44,7 +44,10 @@ CASES = {
     ),
     "softmax": (adversarial_softmax, {"contrast": "softmax"}),
     "adaptive": (adaptive_softmax, {"cutoffs": (5,), "shrink": 2.0}),
-    "adaptive, chosen": (adaptive_softmax, {"train_encoder": True}),
+    "adaptive, chosen": (
+        adaptive_softmax,
+        {"train_encoder": True, "start": "random"},
+    ),
     "margin": (large_margin, {"multiply": 3}),
     "margin, encoder": (
         large_margin,
