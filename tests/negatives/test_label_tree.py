@@ -5,7 +5,9 @@
 - labels are in halves, to one label, whether they have rows or not;
 - no split of few labels is better than the one that an enumeration finds, of
   which the alternation reaches most;
-- a row of weight 2 is two rows.
+- a row of weight 2 is two rows;
+- first components are those of NumPy's singular value decomposition, with more
+  vectors than dimensions or fewer.
 """
 
 import itertools
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tfxc.negatives.label_tree import fit_label_tree
+from tfxc.negatives.label_tree import first_components, fit_label_tree
 
 REGULARIZER = 0.1
 
@@ -121,6 +123,20 @@ def test_near_the_best_split(seed):
     assert alternated <= best + 1e-6
     apart = len(labels) * np.log(2)  # what telling nothing costs
     assert best - alternated < 0.3 * (best + apart)
+
+
+@pytest.mark.parametrize("dim", [2, 9])
+def test_first_components(dim):
+    rng = np.random.default_rng(0)
+    vectors, bounds = rng.normal(size=(11, dim)), np.array([0, 4, 8, 8, 11])
+    vectors[4:8] = 1.0
+    found = first_components(vectors, bounds)
+    for start, end, component in [(0, 4, found[0]), (8, 11, found[3])]:
+        part = vectors[start:end] - vectors[start:end].mean(axis=0)
+        expected = np.linalg.svd(part)[2][0]
+        assert abs(component @ expected) == pytest.approx(1)
+        assert np.linalg.norm(component) == pytest.approx(1)
+    assert np.isfinite(found).all(), "also of no vector, or of equal ones"
 
 
 def test_weights_are_repeated_rows():

@@ -171,7 +171,8 @@ def upper_half(scores, labels, node, middles):
 def first_components(vectors, bounds):
     """The first principal component of each segment's vectors: `[n, k]`.
 
-    Segments are of about the same length.
+    Segments are of about the same length. Where vectors of a segment do not
+    differ, it is of no meaning, and may be 0.
     """
     counts = np.diff(bounds)
     place = bounds[:-1, None] + np.arange(max(counts.max(), 1))
@@ -179,7 +180,13 @@ def first_components(vectors, bounds):
     parts = vectors[np.minimum(place, len(vectors) - 1)] * inside
     counts = np.maximum(counts, 1)[:, None]
     parts = (parts - parts.sum(axis=1)[:, None] / counts[:, None]) * inside
-    moments = np.matmul(parts.transpose(0, 2, 1), parts) / counts[:, None]
-    component = np.linalg.eigh(moments)[1][:, :, -1]
+    turned = parts.transpose(0, 2, 1)
+    if parts.shape[1] < parts.shape[2]:  # by fewer products of vectors
+        shares = np.linalg.eigh(np.matmul(parts, turned))[1][:, :, -1:]
+        component = np.matmul(turned, shares)[:, :, 0]
+    else:
+        component = np.linalg.eigh(np.matmul(turned, parts))[1][:, :, -1]
+    size = np.linalg.norm(component, axis=1, keepdims=True)
+    component /= np.maximum(size, np.finfo(component.dtype).tiny)
     largest = np.abs(component).argmax(axis=1)[:, None]
     return component * np.sign(np.take_along_axis(component, largest, axis=1))

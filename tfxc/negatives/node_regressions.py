@@ -5,7 +5,7 @@ from scipy.special import expit
 
 from tfxc.negatives.label_rows import segment_sums
 
-CHUNK_BYTES = 2**25  # of weighted rows at a time
+PRECISION = 1e-3  # of a step of Newton's method, by the gradient
 
 
 def scores_of(blocks, theta):
@@ -48,17 +48,18 @@ def fit_regressions(
     for _ in range(max_steps):
         if not active.any():
             break
-        gradient, hessian = derivatives(blocks, signs, scores)
+        gradient, curvature = derivatives(blocks, signs, scores)
         gradient -= 2 * regularizer * theta
         if active[blocks.node].mean() < 0.5:
             kept = active[blocks.node]
-            signs, scores = signs[kept], scores[kept]
+            signs, curvature = signs[kept], curvature[kept]
             blocks = blocks.of_nodes(active)
-        step = np.zeros_like(theta)
-        ridge = 2 * regularizer * np.eye(theta.shape[1])
-        step[active] = np.linalg.solve(
-            hessian[active] + ridge, gradient[active][:, :, None]
-        )[:, :, 0]
+        step = newton_steps(
+            blocks,
+            curvature,
+            np.where(active[:, None], gradient, 0),
+            regularizer,
+        )
         gain, length = np.vecdot(step, gradient), np.ones(len(theta))
         slack = 1e-9 + np.finfo(blocks.features.dtype).eps * np.abs(value)
         for _ in range(30):
@@ -76,24 +77,49 @@ def fit_regressions(
 
 
 def derivatives(blocks, signs, scores):
-    """The gradient of the likelihood, and its curvature.
+    """The gradient of the likelihood, and the curvature at each row.
 
     Returns:
-        `([nodes, k + 1], [nodes, k + 1, k + 1])`.
+        `([nodes, k + 1], [B, r])`.
     """
     # What is lacking to certainty, below zero for a row that goes left.
     error = signs * expit(-signs * scores)
     curvature = blocks.weights * np.abs(error) * (1 - np.abs(error))
-    slopes = (blocks.weights * error)[:, None]
-    gradient = np.matmul(slopes, blocks.features)[:, 0]
-    dim = gradient.shape[1]
-    hessian = np.empty((len(scores), dim, dim), blocks.features.dtype)
-    of_block = dim * scores.shape[1] * hessian.itemsize
-    chunk = max(CHUNK_BYTES // of_block, 1)
-    for start in range(0, len(scores), chunk):
-        part = slice(start, start + chunk)
-        features = blocks.features[part]
-        weighted = features * curvature[part, :, None]
-        np.matmul(weighted.transpose(0, 2, 1), features, out=hessian[part])
-    bounds = blocks.bounds
-    return segment_sums(gradient, bounds), segment_sums(hessian, bounds)
+    return weighted_sums(blocks, blocks.weights * error), curvature
+
+
+def weighted_sums(blocks, weights):
+    """The sum of each node's rows, by weights `[B, r]`: `[nodes, k + 1]`."""
+    sums = np.matmul(weights[:, None], blocks.features)[:, 0]
+    return segment_sums(sums, blocks.bounds)
+
+
+def newton_steps(blocks, curvature, gradient, regularizer):
+    """What solves `(X^T C X + 2 r) step = gradient` in each node.
+
+    By conjugate gradients, of all nodes at once, so that no node needs a matrix
+    of its own. Features are of like scale: few products are enough.
+
+    Args:
+        curvature: `[B, r]`; C.
+        gradient: `[nodes, k + 1]`; 0 where no step is to be made.
+    """
+    steps, residual = np.zeros_like(gradient), gradient.copy()
+    direction = gradient
+    left = np.vecdot(residual, residual)
+    enough = PRECISION**2 * left
+    for _ in range(gradient.shape[1]):
+        going = left > enough
+        if not going.any():
+            break
+        scores = scores_of(blocks, direction)
+        product = weighted_sums(blocks, curvature * scores)
+        product += 2 * regularizer * direction
+        bent = np.vecdot(direction, product)
+        length = np.where(going, left / np.where(going, bent, 1), 0)[:, None]
+        steps += length * direction
+        residual -= length * product
+        before, left = left, np.vecdot(residual, residual)
+        turned = np.where(going, left / np.where(going, before, 1), 0)
+        direction = residual + turned[:, None] * direction
+    return steps
