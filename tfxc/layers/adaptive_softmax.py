@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfxc.layers.adaptive_tail import tail_log_likelihood, tail_log_probs
 from tfxc.layers.adaptive_top_k import likeliest
 from tfxc.layers.cutoffs import check_frequencies, tail_dim
 from tfxc.layers.row_labels import (
@@ -15,7 +16,6 @@ from tfxc.layers.row_labels import (
     num_labels_of,
     sum_at,
 )
-from tfxc.layers.some_rows import for_some_rows
 
 
 @keras.saving.register_keras_serializable(package="tfxc")
@@ -33,10 +33,10 @@ class AdaptiveSoftmax(keras.layers.Layer):
                      + log softmax(T_i P_i x)_y
     ```
 
-    Labels are in the order of their frequency, or `order` says which. With
+    Labels are in the order of their frequency, or `frequencies` say which. With
     several labels of a row, the target is uniform over them. Shapes are static:
-    a tail takes at most `capacity` times the rows that it has on average, and
-    where a batch has more, all of them.
+    a tail takes `capacity` times the rows that it has on average, and where a
+    batch has more, the others after these.
 
     Args:
         num_labels: Number of labels L.
@@ -184,15 +184,14 @@ class AdaptiveSoftmax(keras.layers.Layer):
         for tail, (start, _) in enumerate(self.ranges):
             entry = ops.where(place >= start, self.head_size + tail, entry)
         total = sum_at(self.head_log_probs(inputs), ops.where(known, entry, -1))
+        inputs = ops.cast(inputs, self.compute_dtype)
         for tail, (start, end) in enumerate(self.ranges):
             inside = known & (place >= start) & (place < end)
-            total = total + for_some_rows(
-                lambda x, at, tail=tail: sum_at(
-                    self.tail_log_probs(tail, x), at
-                ),
-                ops.any(inside, axis=1),
+            total = total + tail_log_likelihood(
+                inputs,
+                ops.where(inside, place - start, -1),
+                *self.tail(tail),
                 self.room(inputs.shape[0], tail),
-                (inputs, ops.where(inside, place - start, -1)),
             )
         return -total / num_labels_of(labels)
 
@@ -234,7 +233,7 @@ class AdaptiveSoftmax(keras.layers.Layer):
         if self.frequencies is None:
             return rows
         share = self.shares[tail + 1]
-        return min(math.ceil(self.capacity * share * rows), rows)
+        return min(max(math.ceil(self.capacity * share * rows), 1), rows)
 
     def head_log_probs(self, inputs):
         """log p of the head's labels, then of each tail: `[b, n]`, float32."""
@@ -246,9 +245,12 @@ class AdaptiveSoftmax(keras.layers.Layer):
     def tail_log_probs(self, tail, inputs):
         """log p of a tail's labels, given the tail: `[b, size]`, float32."""
         inputs = ops.cast(inputs, self.compute_dtype)
-        codes = ops.matmul(inputs, self.projections[tail])
-        scores = ops.cast(ops.matmul(codes, self.tables[tail]), "float32")
-        return ops.log_softmax(scores, axis=-1)
+        return tail_log_probs(inputs, *self.tail(tail))
+
+    def tail(self, tail):
+        """The projection and the table of a tail, as it computes with them."""
+        weights = self.projections[tail], self.tables[tail]
+        return [ops.cast(weight, self.compute_dtype) for weight in weights]
 
     def get_config(self):
         frequencies = self.frequencies

@@ -4,7 +4,11 @@ import math
 
 from keras import ops
 
-from tfxc.layers.some_rows import for_some_rows
+from tfxc.layers.some_rows import over_chosen_rows, updated
+
+# Least rows that a tail takes at once: the k-th label may be in a tail of more
+# rows than have their own there, and each step reads the whole tail.
+ROOM = 128
 
 
 def likeliest(layer, inputs, k):
@@ -27,19 +31,26 @@ def likeliest(layer, inputs, k):
     values = ops.pad(values, lacking, constant_values=-math.inf)
     places = ops.pad(ops.cast(places, "int32"), lacking)
     for tail, (start, end) in enumerate(layer.ranges):
-        most = min(k, end - start)
-
-        def opened(inputs, of_tail, tail=tail, most=most):
-            best, at = ops.top_k(layer.tail_log_probs(tail, inputs), most)
-            return best + of_tail[:, None], ops.cast(at, "int32")
-
         of_tail = head[:, size + tail]
-        best, at = for_some_rows(
+
+        def opened(rows, new, best, at, tail=tail, of_tail=of_tail):
+            x = ops.take(inputs, rows, axis=0)
+            values, ids = ops.top_k(
+                layer.tail_log_probs(tail, x), best.shape[1]
+            )
+            values = values + ops.take(of_tail, rows)[:, None]
+            return (
+                updated(best, rows, new, values),
+                updated(at, rows, new, ops.cast(ids, "int32")),
+            )
+
+        rows = inputs.shape[0]
+        shape = (rows, min(k, end - start))
+        best, at = over_chosen_rows(
             opened,
             of_tail > values[:, -1],
-            layer.room(inputs.shape[0], tail),
-            (inputs, of_tail),
-            (-math.inf, 0),
+            max(layer.room(rows, tail), min(ROOM, rows)),
+            (ops.full(shape, -math.inf), ops.zeros(shape, "int32")),
         )
         values, chosen = ops.top_k(ops.concatenate([values, best], axis=1), k)
         found = ops.concatenate([places, at + start], axis=1)

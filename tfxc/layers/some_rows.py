@@ -3,59 +3,43 @@
 from keras import ops
 
 
-def for_some_rows(function, chosen, room, inputs, others=(0.0,)):
-    """A function of some rows, by arrays of static shape.
+def over_chosen_rows(step, chosen, room, state):
+    """What steps over the chosen rows make of a state, some rows at a time.
 
-    If no more than `room` rows are chosen, the function sees so many; else all.
+    As many steps are made as the chosen rows need: one, where they have room.
+    There are no gradients through it.
 
     Args:
-        function: Of arrays `[n, ...]`, gives an array `[n, ...]` or several.
+        step: `step(rows, new, *state) -> state`, of rows `[room]`, int32, that
+            differ from each other, and whether each is chosen and has not been
+            there before, `[room]`, bool.
         chosen: `[b]`, bool.
-        room: Integer, at most b.
-        inputs: Arrays `[b, ...]`.
-        others: What the rest gets, of each array that the function gives.
+        room: Integer in `[1, b]`; rows of a step.
+        state: Tuple of arrays, of the same shapes after each step.
 
     Returns:
-        What the function does, `[b, ...]`.
+        The state after the last step.
     """
+    order = ops.cast(
+        ops.top_k(ops.cast(chosen, "int32"), chosen.shape[0])[1], "int32"
+    )
+    count = ops.sum(ops.cast(chosen, "int32"))
 
-    def masked(mask, found):
-        """A list of arrays, with `others` where the mask is not."""
-        parts = found if isinstance(found, tuple) else (found,)
-        return [
-            ops.where(
-                ops.reshape(mask, (-1,) + (1,) * (len(part.shape) - 1)),
-                part,
-                ops.cast(other, part.dtype),
-            )
-            for part, other in zip(parts, others, strict=True)
-        ]
+    def body(done, *state):
+        start = ops.minimum(done, chosen.shape[0] - room)
+        place = start + ops.arange(room, dtype="int32")
+        new = (place >= done) & (place < count)
+        rows = ops.slice(order, [start], (room,))
+        return done + room, *step(rows, new, *state)
 
-    def of_all():
-        return masked(chosen, function(*inputs))
+    begun = ops.convert_to_tensor(0, "int32")
+    return ops.while_loop(
+        lambda done, *state: done < count, body, (begun, *state)
+    )[1:]
 
-    def of_few():
-        rows = ops.top_k(ops.cast(chosen, "int32"), room)[1]
-        # Reshaped, so that gradients leave the branch as whole arrays: the
-        # shape of a sparse one would be a constant that XLA looks for in all
-        # that the branch reads, and compiles every step anew.
-        parts = [ops.reshape(part, part.shape) for part in inputs]
-        few = masked(
-            ops.take(chosen, rows),
-            function(*(ops.take(part, rows, axis=0) for part in parts)),
-        )
-        return [
-            ops.scatter_update(
-                ops.full((chosen.shape[0], *part.shape[1:]), other, part.dtype),
-                ops.cast(rows, "int32")[:, None],
-                part,
-            )
-            for part, other in zip(few, others, strict=True)
-        ]
 
-    if room >= chosen.shape[0]:
-        found = of_all()
-    else:
-        count = ops.sum(ops.cast(chosen, "int32"))
-        found = ops.cond(count <= room, of_few, of_all)
-    return found[0] if len(found) == 1 else tuple(found)
+def updated(array, rows, new, found):
+    """An array `[b, ...]` with what is found for rows `[room]` that are new."""
+    kept = ops.take(array, rows, axis=0)
+    new = ops.reshape(new, (-1,) + (1,) * (len(array.shape) - 1))
+    return ops.scatter_update(array, rows[:, None], ops.where(new, found, kept))
