@@ -27,9 +27,10 @@ import pathlib
 import statistics
 import time
 
-import adversarial_softmax
 import numpy as np
+from one_label_data import Data, make_features
 from record import read_results, write_results
+from sampled_arms import figures
 
 DIM, BATCH = 256, 1024
 SIZES = 10_000, 100_000, 500_000, 1_000_000
@@ -67,7 +68,7 @@ def main():
         save()
     if options.likelihood:
         if not options.features.exists():
-            adversarial_softmax.make_features(dataset, options.features)
+            make_features(dataset, options.features)
         name = "likelihood, fixed" if options.fixed else "likelihood"
         results[name] = {}
         likelihoods(options.features, options.fixed, results[name], save)
@@ -184,7 +185,7 @@ def likelihoods(features, fixed, found, save):
     """Log-likelihood and accuracy of each softmax, with its best rate."""
     import tfxc
 
-    data = adversarial_softmax.Data(np.load(features))
+    data = Data(np.load(features))
     counts = np.bincount(data.train[1], minlength=data.num_labels) + 1
     costs = tfxc.layers.measure_cost()
     arms = {"full": (1.0, [])}
@@ -251,8 +252,8 @@ def trained(data, layer, rate, fixed):
     for name in ("held_out", "test"):
         rows, own = getattr(data, name)
         setattr(seen, name, (below.predict(rows, BATCH, verbose=0), own))
-    test = adversarial_softmax.figures(layer, seen, "test", "")
-    held_out = adversarial_softmax.figures(layer, seen, "held_out", "")
+    test = figures(layer, seen, "test", "")
+    held_out = figures(layer, seen, "held_out", "")
     return {**test, "held_out": held_out["log_likelihood"]}
 
 

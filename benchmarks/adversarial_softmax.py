@@ -11,8 +11,8 @@ is that of the best label for test queries, evenly spaced 5,000 of them;
 log-likelihood is that of a softmax. Times are of the steps alone, but for the
 fit of the tree, which counts, where it draws.
 
-All arms train for 20 epochs; the tree and uniform draws also for fewer and for
-more (up to 80 and 160), anew each time. An arm ends at the number of epochs
+All arms train for 20 epochs; the trees and uniform draws also for fewer and for
+more (up to 80 or 160), anew each time. An arm ends at the number of epochs
 that is best on held-out rows; "same accuracy" is the time that an arm needs to
 be as good as uniform draws in their end, between its numbers of epochs by a
 line; "as uniform" is that for each of theirs. The full softmax is in
@@ -30,8 +30,13 @@ ratio    |mean of the gradient at all scores|^2 by its variance over draws
 again) with what the paper does.
 
 Rates and then regularisers are chosen for each arm with seed 0, on 5,000
-held-out training rows (`--choose`), the latter by the most epochs of an arm; an
-arm whose name is another's with more behind a comma has those of that.
+held-out training rows (`--choose`), and then rates anew; the first by 20
+epochs, the others by the most epochs of an arm. An arm whose name is another's
+with more behind a comma has those of that, or begins at them where it chooses
+too.
+
+`--choose-tree` is how components and penalties of trees were compared: by
+held-out rows, 20 epochs, with three seeds and the settings of "adversarial".
 
 "All labels" trains on all labels of each row, one of them drawn in each step,
 and calls a label right that is among those of the query.
@@ -39,46 +44,23 @@ and calls a label right that is among those of the query.
 
 import argparse
 import contextlib
+import itertools
 import pathlib
 import statistics
 import time
 
 import numpy as np
-from prepared_job import prepared_job
+from one_label_data import Data, make_features
 from record import RESULTS, read_results, write_results
+from sampled_arms import ARMS, TREES, USUAL, run, sampler_of, trained
 
-DIM, BATCH, TESTED, FITTED = 256, 1024, 5000, 500_000
-LENGTHS, USUAL = (2, 5, 7, 10, 20, 40, 80, 160), 20  # epochs
-RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-REGULARIZERS = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-# Noise, contrast, and epochs.
-ARMS = {
-    "adversarial": ("tree", "negative_sampling", LENGTHS[:-1]),
-    "adversarial, 32 components": (
-        *("tree of 32", "negative_sampling", [USUAL, LENGTHS[-2]]),
-    ),
-    "adversarial, r = 0.1, alternated": (
-        *("published tree", "negative_sampling", [USUAL]),
-    ),
-    "uniform": ("uniform", "negative_sampling", LENGTHS),
-    "uniform, more regularised": (
-        *("uniform", "negative_sampling", [USUAL, 2 * USUAL]),
-    ),
-    "frequency": ("unigram", "negative_sampling", [USUAL]),
-    "NCE by the tree": ("tree", "noise_contrastive", [USUAL]),
-    "one-vs-each": ("uniform", "one_vs_each", [USUAL]),
-    "augment and reduce": ("uniform", "augment_and_reduce", [USUAL]),
-    "adversarial, all labels": ("tree", "negative_sampling", [USUAL]),
-    "uniform, all labels": ("uniform", "negative_sampling", [USUAL]),
-}
+FITTED = 500_000  # rows
+RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+REGULARIZERS = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+COMPONENTS, STRENGTHS = (16, 32, 64), (10.0, 30.0, 100.0)  # of trees
+CHOOSES = ("adversarial, 64 components",)
 # What is best by 40 epochs, and worse by 160.
 PENALTIES = {"uniform, more regularised": 1e-2}
-# Components, strength of the regressions' penalty, rounds.
-TREES = {
-    "tree": (16, 10.0, 0),
-    "tree of 32": (32, 10.0, 0),
-    "published tree": (16, 0.1, 10),
-}
 
 
 def main():
@@ -89,7 +71,9 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--arm", nargs="+", choices=ARMS, default=[*ARMS])
     parser.add_argument("--seeds", type=int, nargs="+", default=range(3))
+    parser.add_argument("--epochs", nargs="+", type=int, help="only these")
     parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--choose-tree", action="store_true")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--signals", action="store_true")
     parser.add_argument(
@@ -113,22 +97,27 @@ def main():
     if options.fit:
         results["fit"] = seconds_of_fit(data)
         options.arm = []
+    if options.choose_tree:
+        compare_trees(data, chosen, results.setdefault("trees", {}), save)
+        options.arm = []
     if options.signals:
         results["signals"] = signals(data, chosen)
         options.arm = []
     for arm in options.arm:
         base, *more = arm.split(",")
         if options.choose:
-            if not more:
-                chosen[arm] = choose(data, arm)
+            if not more or arm in CHOOSES:
+                start = chosen[base] if more else None
+                known = chosen.get(arm, {}).get("held_out", {})
+                chosen[arm] = choose(data, arm, start, known)
                 save()
             continue
-        penalty = PENALTIES.get(arm, chosen[base]["regularizer"])
-        settings = chosen[base]["rate"], penalty
+        own = chosen.get(arm, chosen[base])
+        settings = own["rate"], PENALTIES.get(arm, own["regularizer"])
         of_arm = results.setdefault("runs", {}).setdefault(arm, {})
         for seed in options.seeds:
             spent, sampler = sampler_of(arm, data, seed)
-            for epochs in ARMS[arm][2]:
+            for epochs in options.epochs or ARMS[arm][2]:
                 row = run(data, arm, settings, epochs, seed, sampler)
                 row["seconds"] += spent
                 of_arm.setdefault(str(epochs), {})[str(seed)] = row
@@ -138,61 +127,6 @@ def main():
         results["arms"] = summary(results["runs"])
         draw(results["arms"])
     write_results("adversarial_softmax", command, results)
-
-
-class Data:
-    """Rows `(features [n, d], labels [n])` of three kinds, and all labels."""
-
-    def __init__(self, file):
-        self.num_labels = int(file["num_labels"])
-        names = ("train", "held_out", "test")
-        self.train, self.held_out, self.test = (
-            (np.float32(file[f"{name}_x"]), file[f"{name}_y"]) for name in names
-        )
-        self.lists = {
-            name: (file[f"{name}_ids"], file[f"{name}_splits"])
-            for name in names
-        }
-
-
-def make_features(data, path):
-    """Trains an encoder on half of the rows, and keeps vectors of the rest."""
-    import dataclasses
-
-    import tfxc
-    from models import ngame
-
-    recipe = dataclasses.replace(ngame.Recipe.yso_finna_en(), epochs=3, dim=DIM)
-    with prepared_job(recipe, data) as job:
-        mine = np.random.default_rng(0).random(len(job.rows)) < 0.5
-        ngame.train_encoder(
-            recipe, dataclasses.replace(job, rows=job.rows[mine])
-        )
-        dataset, arrays = job.dataset, {}
-        every = np.flatnonzero(dataset.test.relevant.row_counts())
-        tested = every[np.linspace(0, len(every) - 1, TESTED).astype(int)]
-        for name, bags, relevant, rows in (
-            ("train", job.prepared.train, job.relevant, job.rows[~mine]),
-            ("held_out", job.prepared.train, job.relevant, job.held_out),
-            ("test", job.prepared.test, dataset.test.relevant, tested),
-        ):
-            vectors = tfxc.encoders.encode(
-                job.encoder, bags, rows, dtype=np.float16
-            )
-            arrays[f"{name}_x"] = vectors
-            lists = relevant.take(rows)
-            arrays[f"{name}_y"] = one_label(lists, rows)
-            arrays[f"{name}_ids"] = lists.ids
-            arrays[f"{name}_splits"] = lists.splits
-        np.savez(path, num_labels=dataset.num_labels, **arrays)
-
-
-def one_label(lists, rows):
-    """One label of each row, by a hash of its number: `[n]`, int32."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    counts = lists.row_counts().astype(np.uint64)
-    place = (mixed >> np.uint64(33)) % counts
-    return lists.ids[lists.splits[:-1] + place.astype(np.int64)].astype("int32")
 
 
 def seconds_of_fit(data):
@@ -209,12 +143,10 @@ def seconds_of_fit(data):
     return {"rows": FITTED, "labels": data.num_labels, "seconds": seconds}
 
 
-def choose(data, arm):
-    """The rate, and then the regulariser, that are best on held-out rows."""
-    lengths = ARMS[arm][2]
-    usual = USUAL if USUAL in lengths else lengths[-1]
+def choose(data, arm, start, tried):
+    """The rate and the regulariser that are best on held-out rows."""
+    most = ARMS[arm][2][-1]
     _, sampler = sampler_of(arm, data, 0)
-    tried = {}
 
     def accuracy(epochs, *settings):
         key = str((epochs, *settings))
@@ -224,17 +156,41 @@ def choose(data, arm):
             tried[key] = row["held_out"]
         return tried[key]
 
-    usually = REGULARIZERS[len(REGULARIZERS) // 2 - 1]
-    rate = uphill(RATES, lambda rate: accuracy(usual, rate, usually))
-    regularizer = uphill(
-        REGULARIZERS, lambda strength: accuracy(lengths[-1], rate, strength)
-    )
+    def best_rate(epochs, rate, regularizer):
+        return uphill(RATES, rate, lambda r: accuracy(epochs, r, regularizer))
+
+    def best_regularizer(rate, strength):
+        return uphill(REGULARIZERS, strength, lambda s: accuracy(most, rate, s))
+
+    if start is None:
+        rate = best_rate(USUAL, RATES[2], REGULARIZERS[2])
+        regularizer = best_regularizer(rate, REGULARIZERS[2])
+        rate = best_rate(most, rate, regularizer)
+    else:
+        rate = best_rate(most, start["rate"], start["regularizer"])
+        regularizer = best_regularizer(rate, start["regularizer"])
     return {"rate": rate, "regularizer": regularizer, "held_out": tried}
 
 
-def uphill(values, judge):
-    """The best of values from the middle on, until both beside are worse."""
-    best, before = values[len(values) // 2 - 1], None
+def compare_trees(data, chosen, found, save):
+    """Accuracy on held-out rows by `(components, penalty)` of the tree."""
+    arm = "adversarial"
+    settings = chosen[arm]["rate"], chosen[arm]["regularizer"]
+    for tree in itertools.product(COMPONENTS, STRENGTHS):
+        rows = []
+        for seed in range(3):
+            _, sampler = sampler_of(arm, data, seed, (*tree, 0))
+            rows.append(
+                run(data, arm, settings, USUAL, seed, sampler, judge_test=False)
+            )
+        found[f"{tree[0]}, {tree[1]:g}"] = [row["held_out"] for row in rows]
+        print(tree, rows, flush=True)
+        save()
+
+
+def uphill(values, best, judge):
+    """The best of values from one on, until both beside are worse."""
+    before = None
     while best != before:
         before, place = best, values.index(best)
         best = max(values[max(place - 1, 0) : place + 2], key=judge)
@@ -277,142 +233,6 @@ def signal(classifier, sampler, x, y):
     }
 
 
-def run(data, arm, settings, epochs, seed, sampler, judge_test=True):
-    """Trains, and returns `{"seconds": of the steps, ...}` of the end."""
-    layer, seconds = trained(data, arm, settings, epochs, seed, sampler)
-    row = {"seconds": seconds}
-    row["held_out"] = figures(layer, data, "held_out", arm)["accuracy"]
-    if judge_test:
-        row |= figures(layer, data, "test", arm)
-    return row
-
-
-def trained(data, arm, settings, epochs, seed, sampler):
-    """`(what ranks, seconds of the steps)`."""
-    import tensorflow as tf
-
-    import tfxc
-
-    x, y = data.train
-    steps = epochs * (len(x) // BATCH)
-    layer, model = model_of(data, arm, sampler, settings, steps)
-    step = tf.function(model.train_step, jit_compile=True)
-    lists = (y, np.arange(len(y) + 1))
-    if arm.endswith("all labels"):
-        lists = data.lists["train"]
-    lists = tfxc.data.LabelLists(*lists, data.num_labels)
-    spent, compiles = 0.0, True
-    for epoch in range(epochs):
-        plan = tfxc.batching.ShuffledBatches(len(x), BATCH, seed).plan(epoch)
-        batches = tfxc.data.full_label_batches(
-            lambda epoch=epoch, plan=plan: (epoch, plan[: len(x) // BATCH]),
-            *(tfxc.data.Vectors(x), lists, BATCH),
-        )
-        for batch in batches:
-            begun = time.perf_counter()
-            step(batch)
-            spent += 0.0 if compiles else time.perf_counter() - begun
-            compiles = False
-    return layer, spent
-
-
-def sampler_of(arm, data, seed):
-    """`(seconds of a tree's fit, what draws)`, fitted to the training rows."""
-    import tfxc
-
-    noise = ARMS[arm][0]
-    if noise == "uniform":
-        return 0.0, tfxc.negatives.Uniform(data.num_labels, seed)
-    x, y = data.train
-    if noise == "unigram":
-        counts = np.bincount(y, minlength=data.num_labels)
-        return 0.0, tfxc.negatives.Unigram(counts + 1, seed=seed)
-    weights = None
-    if arm.endswith("all labels"):
-        ids, splits = data.lists["train"]
-        counts = np.diff(splits)
-        x, y = np.repeat(x, counts, axis=0), ids
-        weights = np.repeat(1 / np.maximum(counts, 1), counts)
-    begun = time.perf_counter()
-    tree = tfxc.negatives.LabelTreeSampler(
-        data.num_labels, x.shape[1], *TREES[noise], seed=seed
-    )
-    tree.fit(x, y, weights)
-    return time.perf_counter() - begun, tree
-
-
-def model_of(data, arm, sampler, settings, steps):
-    """What ranks, and the model that trains it."""
-    import keras
-
-    import tfxc
-
-    contrast, (rate, regularizer) = ARMS[arm][1], settings
-    x, _ = data.train
-    size = data.num_labels, x.shape[1]
-    classifier = tfxc.layers.LabelClassifier(
-        *size,
-        cosine=False,
-        initial=np.zeros((size[0], size[1] + 1), np.float32),
-        bias=True,
-    )
-    rows = tfxc.training.RowAdagrad(
-        size[0],
-        tfxc.training.LinearDecay(rate, steps),
-        initial=1e-8,
-        padding=False,
-    )
-    parts = (
-        *(tfxc.encoders.StoredVectors(size[1], 0.0), None, BATCH),
-        *(classifier, rows),
-    )
-    model = tfxc.encoders.SampledLabelClassifier(
-        *(*parts, sampler, 1, contrast, regularizer), len(x)
-    )
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=True)
-    model.optimizer.build(model.trainable_variables)
-    corrects = sampler if contrast == "negative_sampling" else None
-    return tfxc.layers.CorrectedClassifier(classifier, corrects), model
-
-
-def figures(layer, data, name, arm):
-    """Accuracy and log-likelihood; also of the parts of the scores."""
-    import tfxc
-
-    x, y = getattr(data, name)
-    ids, splits = data.lists[name]
-    every = arm.endswith("all labels")
-
-    def right(scores, start):
-        best = scores.argmax(axis=1)
-        if not every:
-            return best == y[start:][: len(best)]
-        rows = [
-            ids[splits[row] : splits[row + 1]]
-            for row in range(start, start + len(best))
-        ]
-        return np.array([b in row for b, row in zip(best, rows, strict=True)])
-
-    found = {"accuracy": [], "log_likelihood": [], "without_removal": []}
-    found["sampler_alone"] = []
-    for start in range(0, len(x), 500):
-        block, labels = x[start : start + 500], y[start:][:500]
-        log_p = np.asarray(layer.log_probs(block))
-        found["accuracy"].append(right(log_p, start))
-        found["log_likelihood"].append(log_p[np.arange(len(block)), labels])
-        tree = getattr(layer, "sampler", None)
-        if isinstance(tree, tfxc.negatives.LabelTreeSampler):
-            log_q = np.asarray(tree.log_probs(block))
-            found["without_removal"].append(right(log_p - log_q, start))
-            found["sampler_alone"].append(right(log_q, start))
-    return {
-        name: float(np.concatenate(parts).mean())
-        * (1 if name == "log_likelihood" else 100)
-        for name, parts in found.items()
-        if parts
-    }
-
-
 def summary(runs):
     """Of each arm, means over seeds by epochs, and where it ends."""
     arms = {}
@@ -425,7 +245,9 @@ def summary(runs):
         arms[arm] = {"lengths": lengths, "end": end}
     goal = arms.get("uniform")
     if goal is not None:
-        for found in arms.values():
+        for arm, found in arms.items():
+            if arm.endswith("all labels"):
+                continue  # its accuracy is another
             rows = [*found["lengths"].values()]
             found["as_uniform"] = {
                 epochs: reached(rows, row["accuracy"])
