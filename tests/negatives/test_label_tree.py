@@ -67,7 +67,7 @@ def test_no_half_of_a_round_loses():
 
 def test_regressions_are_those_of_scikit_learn():
     features, labels = rows_of()
-    tree = fit_label_tree(features, labels, 24)
+    tree = fit_label_tree(features, labels, 24, tolerance=1e-8)
     compared = 0
     for level, node in [(0, 0), (1, 0), (1, 1), (2, 3), (3, 1)]:
         of_node = leaves_under(tree, level, node)[labels]
@@ -84,6 +84,20 @@ def test_regressions_are_those_of_scikit_learn():
         assert np.abs(gradient).max() < 1e-4
         compared += np.abs(theta).max() > 0.1
     assert compared > 3
+
+
+def test_tolerance_bounds_what_is_lost():
+    features, labels = rows_of()
+    found = {0.1: [], 1e-8: []}
+    for tolerance, likelihoods in found.items():
+        fit_label_tree(
+            *(features, labels, 24),
+            **{"max_rounds": 0, "tolerance": tolerance},
+            log_likelihoods=likelihoods,
+        )
+    by_default, exact = map(np.concatenate, found.values())
+    assert (by_default <= exact + 1e-6).all()
+    assert 1e-6 < np.max(exact - by_default) < 0.1
 
 
 @pytest.mark.parametrize("labels", [1, 2, 3, 5, 7, 24, 64, 100])
@@ -104,7 +118,8 @@ def likelihood_of_root(features, labels, max_rounds):
     found = []
     fit_label_tree(
         *(features, labels, labels.max() + 1),
-        **{"max_rounds": max_rounds, "log_likelihoods": found},
+        **{"max_rounds": max_rounds, "tolerance": 1e-6},
+        log_likelihoods=found,
     )
     return [values[0] for values in found if len(values) == 1][-1]
 

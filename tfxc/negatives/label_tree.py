@@ -35,6 +35,7 @@ def fit_label_tree(
     row_weights=None,
     regularizer=0.1,
     max_rounds=10,
+    tolerance=0.1,
     log_likelihoods=None,
 ):
     """Fits the tree to rows of one label each, from the root down.
@@ -61,6 +62,8 @@ def fit_label_tree(
         regularizer: r.
         max_rounds: How often labels may be split anew; 0 is what the authors'
             published program does.
+        tolerance: Gain of L_v, in nats over all rows of a node, for less than
+            which no further step of Newton's method is made.
         log_likelihoods: List that takes the `[nodes]` objectives L_v of each
             level after each half of a round.
 
@@ -75,7 +78,8 @@ def fit_label_tree(
     order = np.arange(num_labels)  # labels as they stand in the leaves
     for level, bounds in enumerate(level_bounds(num_labels)[:-1]):
         theta, order = fit_level(
-            rows, order, bounds, regularizer, max_rounds, log_likelihoods
+            *(rows, order, bounds),
+            *(regularizer, max_rounds, tolerance, log_likelihoods),
         )
         nodes = slice(2**level, 2 ** (level + 1))
         tree.weights[nodes] = theta[:, :-1]
@@ -116,7 +120,9 @@ def middles_of(bounds):
     return bounds[:-1] + (np.diff(bounds) + 1) // 2
 
 
-def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
+def fit_level(
+    rows, order, bounds, regularizer, max_rounds, tolerance, log=None
+):
     """Splits the labels of each node of a level.
 
     Args:
@@ -140,7 +146,9 @@ def fit_level(rows, order, bounds, regularizer, max_rounds, log=None):
     theta = np.zeros((nodes, rows.features.shape[1]))
     active = np.diff(bounds) > 1
     for step in range(max_rounds + 1):
-        theta = fit_regressions(blocks, right, theta, active, regularizer)
+        theta = fit_regressions(
+            blocks, right, theta, active, regularizer, tolerance
+        )
         if log is not None:
             log.append(objective(blocks, right, theta, regularizer))
         if step == max_rounds:
