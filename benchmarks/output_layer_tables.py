@@ -1,5 +1,7 @@
 """The lines of the README's tables of output layers, and their claims."""
 
+import statistics
+
 from claims import read, shown_as
 
 NAMED = "500000"  # labels of the bar
@@ -132,6 +134,21 @@ def adversarial():
                 shown_as(row.get("sampler_alone"), 1),
             ]
             yield f"| {arm} ({row['seeds']}) | {' | '.join(cells)} |"
+
+
+def trees():
+    """The lines of trees on held-out rows: components down, penalties across."""
+    found = read("adversarial_softmax")["results"]["trees"]
+    table = {}
+    for settings, values in found.items():
+        components, penalty = settings.split(", ")
+        table.setdefault(components, {})[penalty] = statistics.mean(values)
+    [penalties] = {(*row,) for row in table.values()}
+    yield f"| components | {' | '.join(f'r = {r}' for r in penalties)} |"
+    yield "|---|" + "---|" * len(penalties)
+    for components, row in table.items():
+        cells = [f"{mean:.1f}" for mean in row.values()]
+        yield f"| {components} | {' | '.join(cells)} |"
 
 
 def signals():

@@ -191,6 +191,7 @@ def with_tables(text):
         "gap": gap(),
         "accelerator": accelerator(),
         "adversarial": output_layer_tables.adversarial(),
+        "trees": output_layer_tables.trees(),
         "signals": output_layer_tables.signals(),
         "adaptive": output_layer_tables.adaptive(),
         "likelihoods": output_layer_tables.likelihoods(),
