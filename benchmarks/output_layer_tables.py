@@ -137,7 +137,7 @@ def adversarial():
 
 
 def trees():
-    """The lines of trees on held-out rows: components down, penalties across."""
+    """The lines of trees on held-out rows, by components and penalties."""
     found = read("adversarial_softmax")["results"]["trees"]
     table = {}
     for settings, values in found.items():
