@@ -10,10 +10,6 @@ from tfxc.negatives.label_tree import blank_tree, fit_label_tree
 from tfxc.negatives.sampler import Sampler
 from tfxc.negatives.whitening import whitening
 
-# Of which all nodes are scored by one product: to gather the weights of one
-# node for each draw costs more.
-TOP_LEVELS = 8
-
 
 @keras.saving.register_keras_serializable(package="tfxc")
 class LabelTreeSampler(Sampler):
@@ -122,9 +118,9 @@ class LabelTreeSampler(Sampler):
         shares = keras.random.uniform(
             (self.depth, *shape), seed=self.draws(seed)
         )
-        node, top, taken = ops.ones(shape, "int32"), self._top_scores(codes), []
+        node, taken = ops.ones(shape, "int32"), []
         for level in range(self.depth):
-            score = self._scores(codes, node, level, top)
+            score = self._scores(codes, node)
             # Shares are never 1, so that what has no probability is not drawn.
             right = shares[level] > ops.sigmoid(-score)
             taken.append(ops.where(right, score, -score))
@@ -135,10 +131,10 @@ class LabelTreeSampler(Sampler):
     def log_prob(self, queries, ids, **batch):
         codes = self.codes(queries)
         leaf = ops.take(self.positions, ids) + 2**self.depth
-        top, taken = self._top_scores(codes), []
+        taken = []
         for level in range(self.depth):
             child = leaf // 2 ** (self.depth - level - 1)
-            score = self._scores(codes, child // 2, level, top)
+            score = self._scores(codes, child // 2)
             taken.append(ops.where(child % 2 == 1, score, -score))
         return log_likelihood(taken, (queries.shape[0], ids.shape[-1]))
 
@@ -168,9 +164,9 @@ class LabelTreeSampler(Sampler):
         """
         codes = self.codes(queries)
         nodes = ops.ones((queries.shape[0], 1), "int32")
-        log_q, top = ops.zeros((queries.shape[0], 1)), self._top_scores(codes)
-        for level in range(self.depth):
-            score = self._scores(codes, nodes, level, top)
+        log_q = ops.zeros((queries.shape[0], 1))
+        for _ in range(self.depth):
+            score = self._scores(codes, nodes)
             sides = [-softplus(score), -softplus(-score)]
             log_q = ops.concatenate([log_q + side for side in sides], axis=1)
             nodes = ops.concatenate([2 * nodes, 2 * nodes + 1], axis=1)
@@ -189,21 +185,13 @@ class LabelTreeSampler(Sampler):
         queries = ops.cast(queries, "float32")
         return ops.matmul(queries - self.mean, self.matrix)
 
-    def _top_scores(self, codes):
-        """w . z + b of all nodes of the first levels: `[b, 2^levels]`."""
-        nodes = slice(2 ** min(TOP_LEVELS, self.depth))
-        products = ops.matmul(codes, ops.transpose(self.node_weights[nodes]))
-        return products + self.node_biases[nodes]
-
-    def _scores(self, codes, node, level, top):
+    def _scores(self, codes, node):
         """w . z + b of nodes `[b, n]`, or `[n]` for all queries: `[b, n]`."""
-        if level < TOP_LEVELS:
-            if len(node.shape) == 1:
-                return ops.take(top, node, axis=1)
-            return ops.take_along_axis(top, node, axis=1)
         weights = ops.take(self.node_weights, node, axis=0)
-        equation = "bk,nk->bn" if len(node.shape) == 1 else "bk,bnk->bn"
-        products = ops.einsum(equation, codes, weights)
+        if len(node.shape) == 1:
+            products = ops.matmul(codes, ops.transpose(weights))
+        else:  # one loop with the gather, and no matrix for each query
+            products = ops.sum(codes[:, None] * weights, axis=-1)
         return products + ops.take(self.node_biases, node)
 
     def get_config(self):
