@@ -103,26 +103,27 @@ def main():
     if options.signals:
         results["signals"] = signals(data, chosen)
         options.arm = []
-    for arm in options.arm:
-        base, *more = arm.split(",")
-        if options.choose:
+    if options.choose:
+        for arm in options.arm:
+            base, *more = arm.split(",")
             if not more or arm in CHOOSES:
                 start = chosen[base] if more else None
                 known = chosen.get(arm, {}).get("held_out", {})
                 chosen[arm] = choose(data, arm, start, known)
                 save()
-            continue
-        own = chosen.get(arm, chosen[base])
+        options.arm = []
+    # Arms in turn, as a machine is not always as fast.
+    for seed, arm in itertools.product(options.seeds, options.arm):
+        own = chosen.get(arm, chosen[arm.split(",")[0]])
         settings = own["rate"], PENALTIES.get(arm, own["regularizer"])
         of_arm = results.setdefault("runs", {}).setdefault(arm, {})
-        for seed in options.seeds:
-            spent, sampler = sampler_of(arm, data, seed)
-            for epochs in options.epochs or ARMS[arm][2]:
-                row = run(data, arm, settings, epochs, seed, sampler)
-                row["seconds"] += spent
-                of_arm.setdefault(str(epochs), {})[str(seed)] = row
-                print(arm, epochs, seed, row, flush=True)
-                save()
+        spent, sampler = sampler_of(arm, data, seed)
+        for epochs in options.epochs or ARMS[arm][2]:
+            row = run(data, arm, settings, epochs, seed, sampler)
+            row["seconds"] += spent
+            of_arm.setdefault(str(epochs), {})[str(seed)] = row
+            print(arm, epochs, seed, row, flush=True)
+            save()
     if results.get("runs"):
         results["arms"] = summary(results["runs"])
         draw(results["arms"])
@@ -258,10 +259,11 @@ def summary(runs):
 
 
 def means(rows):
-    """The means of rows, and the deviation of their accuracy."""
+    """The means of rows, of seconds the median; how far accuracies differ."""
     found = {
         name: statistics.mean(row[name] for row in rows) for name in rows[0]
     }
+    found["seconds"] = statistics.median(row["seconds"] for row in rows)
     found["seeds"] = len(rows)
     found["deviation"] = (
         statistics.stdev(row["accuracy"] for row in rows)

@@ -9,13 +9,13 @@ LENGTHS, USUAL = (2, 5, 7, 10, 20, 40, 80, 160), 20  # epochs
 # Noise, contrast, and epochs.
 ARMS = {
     "adversarial": ("tree", "negative_sampling", LENGTHS[:-1]),
+    "uniform": ("uniform", "negative_sampling", LENGTHS),
     "adversarial, 64 components": (
         *("tree of 64", "negative_sampling", (2, 5, 10, 20, 40, 160)),
     ),
     "adversarial, r = 0.1, alternated": (
         *("published tree", "negative_sampling", [USUAL]),
     ),
-    "uniform": ("uniform", "negative_sampling", LENGTHS),
     "uniform, more regularised": (
         *("uniform", "negative_sampling", [USUAL, 2 * USUAL]),
     ),
