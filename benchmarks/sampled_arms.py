@@ -93,10 +93,10 @@ def sampler_of(arm, data, seed, tree=None):
         counts = np.diff(splits)
         x, y = np.repeat(x, counts, axis=0), ids
         weights = np.repeat(1 / np.maximum(counts, 1), counts)
-    begun = time.perf_counter()
     tree = tfxc.negatives.LabelTreeSampler(
         data.num_labels, x.shape[1], *(tree or TREES[noise]), seed=seed
     )
+    begun = time.perf_counter()
     tree.fit(x, y, weights)
     return time.perf_counter() - begun, tree
 
