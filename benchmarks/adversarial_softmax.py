@@ -9,7 +9,7 @@ encoder learnt by heart. Classifiers train on the other half, by batches of
 1,024 and one draw a query, from zero, with a rate that falls to zero. Accuracy
 is that of the best label for test queries, evenly spaced 5,000 of them;
 log-likelihood is that of a softmax. Times are of the steps alone, but for the
-fit of the tree, which counts, where it draws.
+fit of the tree, which counts, where it draws; they are medians over seeds.
 
 All arms train for 20 epochs; the trees and uniform draws also for fewer and for
 more (up to 80 or 160), anew each time. An arm ends at the number of epochs
