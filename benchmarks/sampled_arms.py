@@ -73,10 +73,11 @@ def trained(data, arm, settings, epochs, seed, sampler):
     return layer, spent
 
 
-def sampler_of(arm, data, seed, tree=None):
+def sampler_of(arm, data, seed, settings=None):
     """`(seconds of a tree's fit, what draws)`, fitted to the training rows.
 
-    The settings of a tree are those of the arm, if none are given.
+    Settings of a tree are components, strength and rounds; those of the arm,
+    if none are given.
     """
     import tfxc
 
@@ -94,7 +95,7 @@ def sampler_of(arm, data, seed, tree=None):
         x, y = np.repeat(x, counts, axis=0), ids
         weights = np.repeat(1 / np.maximum(counts, 1), counts)
     tree = tfxc.negatives.LabelTreeSampler(
-        data.num_labels, x.shape[1], *(tree or TREES[noise]), seed=seed
+        data.num_labels, x.shape[1], *(settings or TREES[noise]), seed=seed
     )
     begun = time.perf_counter()
     tree.fit(x, y, weights)

@@ -118,25 +118,24 @@ class LabelTreeSampler(Sampler):
         shares = keras.random.uniform(
             (self.depth, *shape), seed=self.draws(seed)
         )
-        node, taken = ops.ones(shape, "int32"), []
+        node, log_q = ops.ones(shape, "int32"), ops.zeros(shape)
         for level in range(self.depth):
             score = self._scores(codes, node)
             # Shares are never 1, so that what has no probability is not drawn.
             right = shares[level] > ops.sigmoid(-score)
-            taken.append(ops.where(right, score, -score))
+            log_q = log_q - softplus(ops.where(right, -score, score))
             node = 2 * node + ops.cast(right, "int32")
-        ids = ops.take(self.label_of, node - 2**self.depth)
-        return ids, log_likelihood(taken, shape)
+        return ops.take(self.label_of, node - 2**self.depth), log_q
 
     def log_prob(self, queries, ids, **batch):
         codes = self.codes(queries)
         leaf = ops.take(self.positions, ids) + 2**self.depth
-        taken = []
+        log_q = ops.zeros((queries.shape[0], ids.shape[-1]))
         for level in range(self.depth):
             child = leaf // 2 ** (self.depth - level - 1)
             score = self._scores(codes, child // 2)
-            taken.append(ops.where(child % 2 == 1, score, -score))
-        return log_likelihood(taken, (queries.shape[0], ids.shape[-1]))
+            log_q = log_q - softplus(ops.where(child % 2 == 1, -score, score))
+        return log_q
 
     def log_probs(self, queries, **batch):
         # By one product of matrices for a level.
@@ -202,17 +201,6 @@ class LabelTreeSampler(Sampler):
             "regularizer": self.regularizer,
             "max_rounds": self.max_rounds,
         }
-
-
-def log_likelihood(scores, shape):
-    """log q of a path, by the score of each step on it: `[b, n]`.
-
-    The logarithms of all steps are taken at once: one by one between the steps,
-    XLA makes them about twice as slow.
-    """
-    if not scores:  # of a tree of one label
-        return ops.zeros(shape)
-    return -ops.sum(softplus(-ops.stack(scores)), axis=0)
 
 
 def label_of_leaf(tree):
